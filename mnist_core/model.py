@@ -1,0 +1,81 @@
+"""The book's ConvNet: two convolutions, one pooling, two fully connected layers."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+from mnist_core.config import TrainConfig
+
+IMAGE_SIZE = 28  # pixels; MNIST's pictures are square
+KERNEL_SIZE = 3  # pixels
+POOL_SIZE = 2  # pixels
+HIDDEN_UNITS = 64
+CLASSES = 10
+_MAP_SIZE = (IMAGE_SIZE - 2 * (KERNEL_SIZE - 1)) // POOL_SIZE  # two unpadded convolutions, then pooling: 12 pixels
+
+
+class ConvNet(nn.Module):
+    """The chapter's network: 300,426 parameters in `cn1`, `cn2`, `fc1` and `fc2`.
+
+    Args:
+        activation: "relu", "leaky_relu", "tanh" or "sigmoid"; applied after cn1, cn2 and fc1.
+        negative_slope: what leaky ReLU lets through of a negative input; ignored by the others.
+        dropout1: share of the 32 pooled feature maps switched off while training.
+        dropout2: share of the 64 hidden units switched off while training.
+    """
+
+    def __init__(
+        self,
+        *,
+        activation: str = "relu",
+        negative_slope: float = 0.01,
+        dropout1: float = 0.10,
+        dropout2: float = 0.25,
+    ) -> None:
+        super().__init__()
+        self.cn1 = nn.Conv2d(1, 16, KERNEL_SIZE)
+        self.cn2 = nn.Conv2d(16, 32, KERNEL_SIZE)
+        self.dp1 = nn.Dropout2d(dropout1)
+        # The book writes Dropout2d here too, but this layer sees (N, 64): one number per channel, where dropping
+        # channels and dropping numbers are the same thing. Dropout does it without Dropout2d's warning.
+        self.dp2 = nn.Dropout(dropout2)
+        self.fc1 = nn.Linear(self.cn2.out_channels * _MAP_SIZE * _MAP_SIZE, HIDDEN_UNITS)
+        self.fc2 = nn.Linear(HIDDEN_UNITS, CLASSES)
+        self.activation = activation
+        self.negative_slope = negative_slope
+
+    @classmethod
+    def from_config(cls, config: TrainConfig) -> ConvNet:
+        """The network that `config` describes, its weights drawn from torch's global generator."""
+        return cls(
+            activation=config.activation,
+            negative_slope=config.negative_slope,
+            dropout1=config.dropout1,
+            dropout2=config.dropout2,
+        )
+
+    def activate(self, x: torch.Tensor) -> torch.Tensor:
+        """The chosen activation, element by element: any shape in, the same shape out."""
+        if self.activation == "leaky_relu":
+            return F.leaky_relu(x, self.negative_slope)
+        return _ACTIVATIONS[self.activation](x)
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, 1, 28, 28) normalised pictures -> (N, 64), what the last layer decides by."""
+        x = self.activate(self.cn1(x))  # (N, 16, 26, 26)
+        x = self.activate(self.cn2(x))  # (N, 32, 24, 24)
+        x = F.max_pool2d(x, POOL_SIZE)  # (N, 32, 12, 12)
+        x = self.dp1(x)
+        x = torch.flatten(x, 1)  # (N, 4608)
+        return self.activate(self.fc1(x))  # (N, 64)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, 1, 28, 28) normalised pictures -> (N, 10) log-probabilities."""
+        x = self.dp2(self.features(x))  # (N, 64)
+        x = self.fc2(x)  # (N, 10)
+        return F.log_softmax(x, dim=1)
+
+
+_ACTIVATIONS = {"relu": F.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
