@@ -1,0 +1,88 @@
+"""How the page looks: Gradio's theme bound to the colours and sizes that `assets/page.css` names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+ASSETS = Path(__file__).resolve().parents[2] / "assets"
+STYLES = ("page.css",)  # in this order
+SCRIPTS = ()  # run before Gradio builds the page
+FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")
+FONT_MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
+
+# Gradio's names on the left, ours on the right: one set of colours for the page, light and dark.
+_COLOURS = {
+    "body_background_fill": "paper",
+    "body_text_color": "ink",
+    "body_text_color_subdued": "ink-soft",
+    "background_fill_primary": "sheet",
+    "background_fill_secondary": "paper",
+    "border_color_primary": "line",
+    "border_color_accent": "accent",
+    "color_accent_soft": "accent-wash",
+    "link_text_color": "accent",
+    "link_text_color_hover": "accent",
+    "link_text_color_active": "accent",
+    "link_text_color_visited": "accent",
+    "block_background_fill": "sheet",
+    "block_border_color": "line",
+    "block_label_background_fill": "sheet",
+    "block_label_text_color": "ink-soft",
+    "block_title_text_color": "ink",
+    "block_info_text_color": "ink-soft",
+    "panel_background_fill": "paper",
+    "panel_border_color": "line",
+    "input_background_fill": "sheet",
+    "input_border_color": "line-strong",
+    "input_border_color_focus": "accent",
+    "input_placeholder_color": "ink-soft",
+    "button_primary_background_fill": "accent",
+    "button_primary_background_fill_hover": "accent-strong",
+    "button_primary_text_color": "on-accent",
+    "button_primary_text_color_hover": "on-accent",
+    "button_primary_border_color": "accent",
+    "button_primary_border_color_hover": "accent-strong",
+    "button_secondary_background_fill": "sheet",
+    "button_secondary_background_fill_hover": "accent-wash",
+    "button_secondary_text_color": "ink",
+    "button_secondary_text_color_hover": "ink",
+    "button_secondary_border_color": "line-strong",
+    "button_secondary_border_color_hover": "line-strong",
+    "slider_color": "accent",
+    "checkbox_background_color": "sheet",
+    "checkbox_background_color_selected": "accent",
+    "checkbox_border_color": "line-strong",
+    "checkbox_border_color_selected": "accent",
+    "checkbox_border_color_focus": "accent",
+    "checkbox_label_background_fill": "sheet",
+    "checkbox_label_background_fill_hover": "accent-wash",
+    "checkbox_label_background_fill_selected": "accent-wash",
+    "checkbox_label_border_color": "line",
+    "checkbox_label_text_color": "ink",
+    "checkbox_label_text_color_selected": "ink",
+    "table_border_color": "line",
+    "table_even_background_fill": "sheet",
+    "table_odd_background_fill": "sheet",
+    "table_text_color": "ink",
+    "code_background_fill": "paper",
+    "loader_color": "accent",
+}
+
+
+def theme() -> gr.themes.Base:
+    """A quiet theme: system fonts (nothing is fetched), flat sheets of paper, one accent colour."""
+    colours = {f"{name}{mode}": f"var(--{ours})" for name, ours in _COLOURS.items() for mode in ("", "_dark")}
+    flat = dict.fromkeys(
+        ("block_shadow", "input_shadow", "input_shadow_focus", "shadow_drop", "shadow_drop_lg"), "none"
+    )
+    base = gr.themes.Base(font=FONT, font_mono=FONT_MONO, radius_size=gr.themes.sizes.radius_md)
+    return base.set(**colours, **flat, block_border_width="0px", block_border_width_dark="0px")
+
+
+def look() -> dict[str, Any]:
+    """Arguments for `launch()`: theme, style sheets, scripts."""
+    scripts = "".join(f"<script>{(ASSETS / name).read_text(encoding='utf-8')}</script>" for name in SCRIPTS)
+    return {"theme": theme(), "css_paths": [ASSETS / name for name in STYLES], "head": scripts or None}
