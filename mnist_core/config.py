@@ -1,7 +1,8 @@
 """One recipe for training: what can be chosen, its range, its default, and what it does.
 
-Command-line flags and the page's knobs read their defaults, ranges and help from here, so that a recipe means the
-same thing wherever it is written down. The defaults are the book's: two epochs, batches of 32, Adadelta at 0.5.
+Command-line flags and the page's knobs read their defaults, ranges and help from here, so that a recipe
+means the same thing wherever it is written down. The defaults are the book's: two epochs, batches of 32,
+Adadelta at 0.5.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class Knob:
     log: bool = False
 
     def check(self, name: str, value: Any, default: Any) -> None:
-        """Raise `ValueError`, saying what was expected, unless `value` is of the default's kind and in range."""
+        """Raise `ValueError`, saying what was expected, unless `value` is of the right kind and in range."""
         if self.choices is not None:
             if value not in self.choices:
                 raise ValueError(f"{name} must be one of {', '.join(self.choices)}; got {value!r}.")
@@ -44,59 +45,86 @@ class TrainConfig:
     """A training recipe; without arguments, the book's.
 
     Raises:
-        ValueError: a value of the wrong type or out of its range. The message names the field, what was expected
-            and what came.
+        ValueError: a value of the wrong type or out of its range. The message names the field, what was
+            expected and what came.
     """
 
     data: str = _knob(
-        "mnist", "The digits to learn from: MNIST, or digits drawn by rule.", choices=("mnist", "synthetic", "both")
+        "mnist",
+        "The digits to learn from: MNIST, or digits drawn by rule.",
+        choices=("mnist", "synthetic", "both"),
     )
     train_size: int = _knob(
-        60_000, "How many training digits to use; few digits are learned by heart.", low=100, high=60_000, log=True
+        60_000,
+        "How many training digits to use; few digits are learned by heart.",
+        low=100,
+        high=60_000,
+        log=True,
     )
     epochs: float = _knob(2.0, "How often the whole training set is read.", low=0.01, high=100)
     batch_size: int = _knob(
-        32, "Digits per step: small batches step often and noisily, large ones rarely and surely.",
-        low=1, high=4096, log=True,
+        32,
+        "Digits per step: small batches step often and noisily, large ones rarely and surely.",
+        low=1,
+        high=4096,
+        log=True,
     )
-    test_batch_size: int = _knob(500, "Digits per batch when testing; the result does not depend on it.", low=1, high=10_000)
+    test_batch_size: int = _knob(
+        500, "Digits per batch when testing; the result does not depend on it.", low=1, high=10_000
+    )
     optimizer: str = _knob(
-        "adadelta", "The rule that turns gradients into steps.",
+        "adadelta",
+        "The rule that turns gradients into steps.",
         choices=("sgd", "momentum", "adadelta", "adam", "adamw"),
     )
     learning_rate: float = _knob(
-        0.5, "How far each step goes; too far and the loss explodes, too short and it crawls.",
-        low=1e-5, high=100, log=True,
+        0.5,
+        "How far each step goes; too far and the loss explodes, too short and it crawls.",
+        low=1e-5,
+        high=100,
+        log=True,
     )
     momentum: float = _knob(0.9, "How much of the last step SGD with momentum carries on.", low=0, high=0.999)
     weight_decay: float = _knob(0.0, "How strongly weights are pulled towards zero.", low=0, high=1)
     schedule: str = _knob(
-        "constant", "The learning rate over the run: constant, or up to its peak and down to zero in a triangle.",
+        "constant",
+        "The learning rate over the run: constant, or up to its peak and down to zero in a triangle.",
         choices=("constant", "triangle"),
     )
     activation: str = _knob(
-        "relu", "The bend between layers; without one, all layers together are a single linear one.",
+        "relu",
+        "The bend between layers; without one, all layers together are a single linear one.",
         choices=("relu", "leaky_relu", "tanh", "sigmoid"),
     )
     negative_slope: float = _knob(0.01, "What leaky ReLU lets through of a negative input.", low=0, high=1)
-    dropout1: float = _knob(0.10, "Share of feature maps switched off after pooling, at each step.", low=0, high=0.9)
+    dropout1: float = _knob(
+        0.10, "Share of feature maps switched off after pooling, at each step.", low=0, high=0.9
+    )
     dropout2: float = _knob(0.25, "Share of the 64 hidden units switched off, at each step.", low=0, high=0.9)
     augment: str = _knob(
-        "none", "Vary each digit as it is read: not at all, by a pixel's shift, or as pens and hands do.",
+        "none",
+        "Vary each digit as it is read: not at all, by a pixel's shift, or as pens and hands do.",
         choices=("none", "shift", "pen"),
     )
-    label_smoothing: float = _knob(0.0, "How much certainty is taken from the right answer in the loss.", low=0, high=0.5)
+    label_smoothing: float = _knob(
+        0.0, "How much certainty is taken from the right answer in the loss.", low=0, high=0.5
+    )
     evaluations_per_epoch: int = _knob(1, "How often per epoch all test digits are read.", low=1, high=100)
     seed: int = _knob(0, "Where chance starts: the same seed gives the same run.", low=0, high=2**31 - 1)
     precision: str = _knob(
-        "float32", "Numbers of 32 bits, of 16 where a processor has units for them, or whichever is faster here.",
+        "float32",
+        "Numbers of 32 bits, of 16 where a processor has units for them, or whichever is faster here.",
         choices=("float32", "bfloat16", "auto"),
     )
-    threads: int = _knob(0, "Processor threads to train with; 0 takes as many as torch would.", low=0, high=256)
+    threads: int = _knob(
+        0, "Processor threads to train with; 0 takes as many as torch would.", low=0, high=256
+    )
 
     def __post_init__(self) -> None:
         for knob_field in fields(self):
-            knob_field.metadata["knob"].check(knob_field.name, getattr(self, knob_field.name), knob_field.default)
+            knob_field.metadata["knob"].check(
+                knob_field.name, getattr(self, knob_field.name), knob_field.default
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain values, for JSON."""

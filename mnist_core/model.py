@@ -13,7 +13,9 @@ KERNEL_SIZE = 3  # pixels
 POOL_SIZE = 2  # pixels
 HIDDEN_UNITS = 64
 CLASSES = 10
-_MAP_SIZE = (IMAGE_SIZE - 2 * (KERNEL_SIZE - 1)) // POOL_SIZE  # two unpadded convolutions, then pooling: 12 pixels
+_MAP_SIZE = (
+    IMAGE_SIZE - 2 * (KERNEL_SIZE - 1)
+) // POOL_SIZE  # two unpadded convolutions, then pooling: 12 pixels
 
 
 class ConvNet(nn.Module):
@@ -24,6 +26,9 @@ class ConvNet(nn.Module):
         negative_slope: what leaky ReLU lets through of a negative input; ignored by the others.
         dropout1: share of the 32 pooled feature maps switched off while training.
         dropout2: share of the 64 hidden units switched off while training.
+
+    Raises:
+        ValueError: an activation that is none of these.
     """
 
     def __init__(
@@ -35,11 +40,14 @@ class ConvNet(nn.Module):
         dropout2: float = 0.25,
     ) -> None:
         super().__init__()
+        if activation not in _ACTIVATIONS:
+            raise ValueError(f"activation must be one of {', '.join(_ACTIVATIONS)}; got {activation!r}.")
         self.cn1 = nn.Conv2d(1, 16, KERNEL_SIZE)
         self.cn2 = nn.Conv2d(16, 32, KERNEL_SIZE)
         self.dp1 = nn.Dropout2d(dropout1)
-        # The book writes Dropout2d here too, but this layer sees (N, 64): one number per channel, where dropping
-        # channels and dropping numbers are the same thing. Dropout does it without Dropout2d's warning.
+        # The book writes Dropout2d here too, but this layer sees (N, 64): one number per channel, where
+        # dropping channels and dropping numbers are the same thing. Dropout does it without Dropout2d's
+        # warning.
         self.dp2 = nn.Dropout(dropout2)
         self.fc1 = nn.Linear(self.cn2.out_channels * _MAP_SIZE * _MAP_SIZE, HIDDEN_UNITS)
         self.fc2 = nn.Linear(HIDDEN_UNITS, CLASSES)
@@ -58,9 +66,7 @@ class ConvNet(nn.Module):
 
     def activate(self, x: torch.Tensor) -> torch.Tensor:
         """The chosen activation, element by element: any shape in, the same shape out."""
-        if self.activation == "leaky_relu":
-            return F.leaky_relu(x, self.negative_slope)
-        return _ACTIVATIONS[self.activation](x)
+        return _ACTIVATIONS[self.activation](x, self.negative_slope)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         """(N, 1, 28, 28) normalised pictures -> (N, 64), what the last layer decides by."""
@@ -75,7 +81,14 @@ class ConvNet(nn.Module):
         """(N, 1, 28, 28) normalised pictures -> (N, 10) log-probabilities."""
         x = self.dp2(self.features(x))  # (N, 64)
         x = self.fc2(x)  # (N, 10)
-        return F.log_softmax(x, dim=1)
+        return F.log_softmax(
+            x, dim=1, dtype=torch.promote_types(x.dtype, torch.float32)
+        )  # also under autocast
 
 
-_ACTIVATIONS = {"relu": F.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
+_ACTIVATIONS = {
+    "relu": lambda x, _: F.relu(x),
+    "leaky_relu": F.leaky_relu,
+    "tanh": lambda x, _: torch.tanh(x),
+    "sigmoid": lambda x, _: torch.sigmoid(x),
+}
