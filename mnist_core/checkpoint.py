@@ -1,0 +1,282 @@
+"""Weights and what is known of them in one file: written whole or not at all, read without running it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import pickle
+import pickletools
+import platform
+import tempfile
+import time
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+from torch import nn
+
+from mnist_core.config import TrainConfig
+from mnist_core.model import ConvNet
+
+MAX_BYTES = 16 * 2**20  # the network's weights are 1.2 MB
+MAX_PARTS = 64  # files inside the file; torch writes one for each tensor and a handful besides
+MAX_VALUES = 50_000  # numbers and words in the metadata
+LEFTOVER_SECONDS = 60.0  # a half-written file this old belongs to a process that was killed
+_NETWORK_SETTINGS = ("activation", "negative_slope", "dropout1", "dropout2")
+_HARMLESS = {  # what a state dict's pickle names; besides these only torch's storage types
+    "collections OrderedDict",
+    "torch._utils _rebuild_tensor_v2",
+    "torch._utils _rebuild_parameter",
+}
+
+
+_INDIRECT = {"STACK_GLOBAL", "INST", "OBJ", "EXT1", "EXT2", "EXT4"}  # torch writes none
+_DAMAGE = (RuntimeError, pickle.UnpicklingError, ValueError, TypeError, KeyError, EOFError, MemoryError)
+
+
+class CheckpointError(ValueError):
+    """A file of weights cannot be read or written; the message says why and what to do."""
+
+
+def describe(config: TrainConfig, *, accuracy: float | None, n: int, **more: Any) -> dict[str, Any]:
+    """The metadata of weights trained by `config`: recipe, accuracy over `n` test digits, versions, date.
+
+    Args:
+        config: the recipe, resolved.
+        accuracy: from 0 to 1; None if the weights were never tested.
+        n: how many test digits that was measured on.
+        more: whatever else should be known, as plain values.
+    """
+    versions = {"python": platform.python_version(), "torch": str(torch.__version__)}
+    date = datetime.now(UTC).isoformat(timespec="seconds")
+    return {
+        "recipe": config.to_dict(),
+        "accuracy": accuracy,
+        "n": n,
+        "versions": versions,
+        "date": date,
+        **more,
+    }
+
+
+def save(path: str | Path, model: nn.Module, metadata: dict[str, Any]) -> None:
+    """Write the weights and their metadata to `path`, where afterwards lies either all of it or what lay
+    before.
+
+    Args:
+        path: usually ends in .pt; its folder is made if need be.
+        model: its weights are stored as float32 on the CPU, under their own names.
+        metadata: plain values only; see `describe`.
+
+    Raises:
+        CheckpointError: it could not be written. What lay there before still does.
+    """
+    path = Path(path)
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    settings = {name: value for name, value in _settings(model).items() if name in _NETWORK_SETTINGS}
+    buffer = io.BytesIO()
+    torch.save({"model": weights, "metadata": {**metadata, "network": settings}}, buffer)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _clear_leftovers(path)
+        write_whole(path, buffer.getvalue())
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} could not be written ({error.strerror}): make room or choose another place; what lay "
+            "there before is unchanged."
+        ) from error
+
+
+def _settings(model: nn.Module) -> dict[str, Any]:
+    if not isinstance(model, ConvNet):
+        return {}
+    dropout = {"dropout1": model.dp1.p, "dropout2": model.dp2.p}
+    return {"activation": model.activation, "negative_slope": model.negative_slope, **dropout}
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that a crash at any moment leaves the old content or the new. Raises `OSError`."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    beside = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.chmod(0o644)
+        beside.replace(path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            beside.unlink()
+        raise
+
+
+def _clear_leftovers(path: Path) -> None:
+    """Remove what writers of the same file left when they were killed."""
+    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS:
+                leftover.unlink()
+
+
+def load(source: str | Path | IO[bytes], *, max_bytes: int | None = None) -> tuple[ConvNet, dict[str, Any]]:
+    """Read weights that `save` wrote, or a bare state dict of the book's `ConvNet`.
+
+    The file is not trusted: nothing in it is executed, and nothing is unpacked before its sizes were looked
+    at.
+
+    Args:
+        source: a path, or a file opened for reading bytes.
+        max_bytes: the largest file that is taken; `MAX_BYTES` unless given.
+
+    Returns:
+        The network on the CPU, in evaluation mode, and the metadata: empty for a bare state dict.
+
+    Raises:
+        CheckpointError: no such file, or not weights of this network.
+    """
+    content, name = _read(source, max_bytes or MAX_BYTES)
+    _check_parts(content, name, max_bytes or MAX_BYTES)
+    try:
+        held = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except _DAMAGE as error:
+        raise CheckpointError(
+            f"{name} is damaged: torch cannot read it. Save or download it again."
+        ) from error
+    whole = isinstance(held, dict) and set(held) == {"model", "metadata"}
+    weights, metadata = (held["model"], held["metadata"]) if whole else (held, {})
+    if not isinstance(metadata, dict) or not _is_plain(metadata):
+        raise CheckpointError(
+            f"{name} has metadata that are not plain values; it was not written by mnist_core."
+        )
+    model = _network(metadata, name)
+    _check_weights(weights, model, name)
+    model.load_state_dict({key: tensor.contiguous() for key, tensor in weights.items()}, assign=True)
+    return model.eval(), metadata
+
+
+def _read(source: str | Path | IO[bytes], max_bytes: int) -> tuple[bytes, str]:
+    """The whole file, if it is no larger than allowed, and what to call it."""
+    if not isinstance(source, str | Path):
+        content, name = source.read(max_bytes + 1), "The file"
+    else:
+        name = str(source)
+        try:
+            with Path(source).open("rb") as file:
+                content = file.read(max_bytes + 1)
+        except FileNotFoundError as error:
+            raise CheckpointError(f"{name} does not exist: train first, or name another file.") from error
+        except OSError as error:
+            raise CheckpointError(f"{name} cannot be read ({error.strerror}): name another file.") from error
+    if len(content) > max_bytes:
+        raise CheckpointError(
+            f"{name} is larger than {max_bytes / 2**20:.3g} MB, and this network's weights take 1.2 MB: choose "
+            "another file."
+        )
+    return content, name
+
+
+def _check_parts(content: bytes, name: str, max_bytes: int) -> None:
+    """Look before unpacking: a zip as torch writes it, of sizes as they should be, that executes nothing."""
+    if not content.startswith(b"PK"):
+        raise CheckpointError(
+            f"{name} is not a file of weights: torch.save(model.state_dict(), ...) writes one."
+        )
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as parts:
+            entries = parts.infolist()
+            stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
+            if (
+                not stored
+                or len(entries) > MAX_PARTS
+                or sum(entry.file_size for entry in entries) > max_bytes
+            ):
+                raise CheckpointError(
+                    f"{name} unpacks to more than this network's weights; it was not unpacked."
+                )
+            pickles = [entry for entry in entries if entry.filename.endswith(".pkl")]
+            if len(pickles) != 1 or not pickles[0].filename.endswith("data.pkl"):
+                raise CheckpointError(
+                    f"{name} is a zip, but not one that torch wrote: choose a file of weights."
+                )
+            if parts.testzip() is not None:
+                raise CheckpointError(f"{name} is damaged: save or download it again.")
+            _check_pickle(parts.read(pickles[0]), name)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise CheckpointError(f"{name} is damaged or cut short: save or download it again.") from error
+
+
+def _check_pickle(program: bytes, name: str) -> None:
+    """Refuse a pickle that names anything but tensors; `torch.load` would too, less clearly."""
+    try:
+        for instruction, argument, _ in pickletools.genops(program):
+            if instruction.name in _INDIRECT:
+                raise CheckpointError(
+                    f"{name} holds more than weights, and was not opened: save a state dict."
+                )
+            if instruction.name == "GLOBAL" and argument not in _HARMLESS:
+                module, _, thing = argument.partition(" ")
+                if not (module == "torch" and thing.endswith("Storage")):
+                    raise CheckpointError(
+                        f"{name} would run code ({module}.{thing}), and was not opened: save "
+                        "model.state_dict(), not the model itself."
+                    )
+    except ValueError as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(f"{name} is damaged: save or download it again.") from error
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether metadata are numbers, words, lists and dicts of these, and not too many."""
+    waiting, seen = [value], 0
+    while waiting:
+        value = waiting.pop()
+        seen += 1
+        if seen > MAX_VALUES:
+            return False
+        if isinstance(value, dict):
+            if not all(isinstance(key, str) for key in value):
+                return False
+            waiting.extend(value.values())
+        elif isinstance(value, list | tuple):
+            waiting.extend(value)
+        elif not (value is None or isinstance(value, str | int | float | bool)):
+            return False
+    return True
+
+
+def _network(metadata: dict[str, Any], name: str) -> ConvNet:
+    """An untrained network with the activation and the dropout that the metadata name."""
+    try:
+        config = TrainConfig(**metadata.get("network", {}))
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{name} describes another network: {error}") from error
+    with torch.device("meta"):  # draws no weights, so torch's global generator stays as it is
+        return ConvNet.from_config(config)
+
+
+def _check_weights(weights: Any, model: ConvNet, name: str) -> None:
+    """Raise `CheckpointError` unless `weights` are this network's, of its shapes, and numbers."""
+    expected = model.state_dict()
+    if not isinstance(weights, dict) or not all(torch.is_tensor(tensor) for tensor in weights.values()):
+        raise CheckpointError(f"{name} holds no state dict: save model.state_dict().")
+    if set(weights) != set(expected):
+        missing = ", ".join(sorted(set(expected) - set(weights)))
+        unknown = ", ".join(sorted(str(key)[:80] for key in set(weights) - set(expected))[:8])
+        raise CheckpointError(
+            f"{name} holds another network's weights: {missing or 'nothing'} missing, {unknown or 'nothing'} "
+            f"unknown; this network has {', '.join(expected)}."
+        )
+    for key, tensor in weights.items():
+        wanted = expected[key]
+        if tensor.shape != wanted.shape or tensor.dtype != wanted.dtype:
+            raise CheckpointError(
+                f"{name}: {key} is {tensor.dtype} {tuple(tensor.shape)}, expected {wanted.dtype} "
+                f"{tuple(wanted.shape)}: it is another network's."
+            )
+        if not tensor.isfinite().all():
+            raise CheckpointError(f"{name}: {key} is not all numbers; the run that saved it had diverged.")
