@@ -1,23 +1,65 @@
-"""How the page is served: every setting that Gradio would otherwise choose, decided here."""
+"""How the page is served: what Gradio turns on by default, decided one by one.
+
+| setting | decision | why |
+|---|---|---|
+| analytics | off (`CarefulBlocks`) | nothing is reported to anyone |
+| `run_history` | off | it would keep drawings in the browser, or in a bucket |
+| `enable_monitoring` | off | its page shows who called what |
+| `ssr_mode`, `num_workers` | off | a Node process in front, on a machine of two cores |
+| `pwa`, `mcp_server`, `share` | off | an installed copy, a tool server, a tunnel: none is asked for |
+| `footer_links` | none | API docs and settings are for developers; the README has what they need |
+| `show_error` | off | errors reach visitors as sentences written for them (`faults`) |
+| `strict_cors` | on | other sites' pages cannot call a page that runs on a laptop |
+| `allowed_paths` | none | only Gradio's own cache is served |
+| `max_file_size` | as `Caps` | and JSON bodies are capped too, by the guard |
+| `delete_cache` | hourly (`CarefulBlocks`) | uploaded and generated files do not pile up |
+| `state_session_capacity` | 128 | each holds a copy of the page's configuration; 10,000 would be gigabytes |
+| `api_open` | off | a queued function cannot be called past the queue |
+| `max_size` | 64 | the queue is bounded and says no politely when full |
+| `server_name`, `server_port` | `GRADIO_SERVER_NAME`, `_PORT` | 127.0.0.1:7860; on a Space 0.0.0.0 |
+"""
 
 from __future__ import annotations
 
+import os
+import warnings
 from typing import Any
 
+import PIL.Image
 from starlette.middleware import Middleware
 
-from mnist_core.page.guard import Guard
+from mnist_core.page.faults import CarefulBlocks
+from mnist_core.page.guard import Caps, Guard
+
+QUEUE_LENGTH = 64  # waiting calls
+SESSION_STATES = 128
+PICTURE_PIXELS = 20_000_000  # a phone's photograph has 12 million; larger ones are not unpacked
 
 
-def settings(**overrides: Any) -> dict[str, Any]:
-    """Arguments for `demo.launch(...)`; `overrides` (a port, a theme, styles) win."""
-    decided = {
-        "app_kwargs": {"middleware": [Middleware(Guard)]},
-        "enable_monitoring": False,
-        "run_history": False,
-        "pwa": False,
-        "ssr_mode": False,
-        "share": False,
-        "max_file_size": "5mb",
-    }
-    return {**decided, **overrides}
+def serve(demo: CarefulBlocks, **look: Any) -> None:
+    """Serve `demo` until interrupted. `look` (theme, styles, scripts) goes to Gradio's `launch` as it is."""
+    caps = Caps.from_environment()
+    PIL.Image.MAX_IMAGE_PIXELS = PICTURE_PIXELS
+    warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
+    demo.queue(max_size=QUEUE_LENGTH, api_open=False)
+    on_a_space = "SPACE_ID" in os.environ
+    _, address, _ = demo.launch(
+        app_kwargs={"middleware": [Middleware(Guard, caps=caps)]},
+        server_name=os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_a_space else None),
+        run_history=False,
+        enable_monitoring=False,
+        ssr_mode=False,
+        pwa=False,
+        mcp_server=False,
+        share=False,
+        footer_links=[],
+        show_error=False,
+        strict_cors=True,
+        max_file_size=caps.max_upload_bytes,
+        state_session_capacity=SESSION_STATES,
+        quiet=True,
+        prevent_thread_lock=True,
+        **look,
+    )
+    print(f"The page is at {address}", flush=True)
+    demo.block_thread()
