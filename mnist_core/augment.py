@@ -1,8 +1,8 @@
 """Batches of digits varied as hands and pens vary them, and set down again as MNIST would.
 
-Every picture is slanted, turned, stretched, wobbled, and drawn with another pen; then, as in `preprocess`, the longer
-side of its ink is made 20 pixels again and its centre of mass put at pixel index 14, so that the network is trained
-on the geometry it will be shown.
+Every picture is slanted, turned, stretched, wobbled, and drawn with another pen; then, as in `preprocess`,
+the longer side of its ink is made 20 pixels again and its centre of mass put at pixel index 14, so that the
+network is trained on the geometry it will be shown.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _INK = 0.2  # of full ink: where the box around a picture's ink is drawn
 
 
 def vary(images: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
-    """(N, 1, 28, 28) float pictures, 0 for paper and 1 for ink -> as many of them varied, same shape and range.
+    """(N, 1, 28, 28) float pictures, 0 for paper and 1 for ink -> the same varied, in shape and range alike.
 
     Args:
         generator: where chance comes from; None for torch's global one.
@@ -47,7 +47,7 @@ def repen(images: torch.Tensor, generator: torch.Generator | None = None) -> tor
 
 
 def _full_ink(images: torch.Tensor) -> torch.Tensor:
-    """Each picture's strongest pixels made full ink, as `preprocess` does, and a little of the blur taken back."""
+    """Each picture's strongest pixels made full ink, as `preprocess` does, and some of the blur taken back."""
     return (images / images.amax(dim=(2, 3), keepdim=True).clamp_min(0.05) * 1.15).clamp_max(1)
 
 

@@ -25,7 +25,8 @@ class Prediction:
         model_input: (28, 28) uint8, what the network saw.
         guess: the most probable digit, sure or not; None when the picture is blank.
         reason: why there is no digit, in a short sentence; None when there is one.
-        box: (left, top, right, bottom) in pixels of the picture given to `Classifier.read`; None from predict.
+        box: (left, top, right, bottom) in pixels of the picture given to `Classifier.read`; None from
+        predict.
     """
 
     digit: int | None

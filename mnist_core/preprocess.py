@@ -2,8 +2,9 @@
 
 MNIST's digits were scanned, cropped to their ink, scaled with antialiasing until the longer side measured
 20 pixels, and placed in 28x28 with their centre of mass in the middle (LeCun et al. 1998, "Gradient-based
-learning applied to document recognition", III.A). Measured on the 10,000 test images: the longer side is 20 in
-9,997 of them, and the centre of mass rounds to pixel index 14 in 9,999. So an MNIST picture goes through unchanged.
+learning applied to document recognition", III.A). Measured on the 10,000 test images: the longer side is 20
+in 9,997 of them, and the centre of mass rounds to pixel index 14 in 9,999. So an MNIST picture goes through
+unchanged.
 """
 
 from __future__ import annotations
