@@ -173,7 +173,7 @@ def _read(source: str | Path | IO[bytes], max_bytes: int) -> tuple[bytes, str]:
             raise CheckpointError(f"{name} cannot be read ({error.strerror}): name another file.") from error
     if len(content) > max_bytes:
         raise CheckpointError(
-            f"{name} is larger than {max_bytes / 2**20:.3g} MB, and this network's weights take 1.2 MB: choose "
+            f"{name} is larger than {max_bytes / 2**20:.3g} MB, and these weights take 1.2 MB: choose "
             "another file."
         )
     return content, name
