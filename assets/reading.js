@@ -1,0 +1,121 @@
+// What was read, beside the pad: updated in place, so nothing flickers and nothing moves.
+// `element` holds the markup of reading.py; the value is one line of JSON, see `Reading.postprocess` there.
+const ink = window.ink;
+const find = (selector) => element.querySelector(selector);
+const prediction = find("#prediction");
+const verdict = find(".verdict");
+const rows = [...element.querySelectorAll("#probabilities li")];
+const modelInput = find("#model-input");
+const pixels = modelInput.getContext("2d");
+const said = find(".said");
+const REST = 600; // milliseconds without a change before the answer is read out
+
+let answer = { number: 0, digits: [] };
+let chosen = 0; // which of several digits the bars belong to
+let blankSince = 0; // answers to drawings up to this number came too late
+let resting = null;
+
+const percent = (part) => (part > 0.995 && part < 1 ? "> 99" : part > 0 && part < 0.005 ? "< 1" : Math.round(100 * part)) + " %";
+
+function set(node, name, value) {
+  if (node.getAttribute(name) !== value) node.setAttribute(name, value);
+}
+
+function write(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+function showFigures(digits) {
+  while (prediction.children.length > Math.max(1, digits.length)) prediction.lastChild.remove();
+  while (prediction.children.length < Math.max(1, digits.length)) {
+    prediction.append(document.createElement("button"));
+    prediction.lastChild.type = "button";
+  }
+  [...prediction.children].forEach((button, i) => {
+    const digit = digits[i];
+    write(button, digit ? String(digit.guess) : "?");
+    button.className = !digit ? "blank" : digit.digit === null ? "unsure" : "sure";
+    button.disabled = digits.length < 2;
+    button.onclick = () => {
+      chosen = i;
+      show();
+    };
+    if (digits.length > 1) set(button, "aria-pressed", String(i === chosen));
+    else button.removeAttribute("aria-pressed");
+  });
+  prediction.style.setProperty("--figures", Math.max(1, digits.length));
+}
+
+function showBars(digit) {
+  rows.forEach((row, i) => {
+    const part = digit ? digit.probabilities[i] : 0;
+    set(row, "data-probability", String(digit ? part : 0.1));
+    row.style.setProperty("--part", part);
+    row.classList.toggle("best", Boolean(digit) && i === digit.guess);
+    write(row.querySelector(".percent"), digit ? percent(part) : "");
+  });
+}
+
+function showInput(digit) {
+  const seen = digit ? Uint8Array.from(atob(digit.input), (letter) => letter.charCodeAt(0)) : new Uint8Array(784);
+  const image = pixels.createImageData(28, 28);
+  seen.forEach((level, i) => image.data.set([level, level, level, 255], 4 * i));
+  pixels.putImageData(image, 0, 0);
+}
+
+// One short line. While the pen is down nothing is called wrong.
+function sentence(digits, drawing) {
+  if (!digits.length) return "Draw a digit and watch it being read.";
+  if (drawing) return "";
+  const unsure = digits.filter((digit) => digit.digit === null);
+  if (digits.length > 1) return unsure.length ? `Not sure of ${unsure.length} of ${digits.length} digits.` : `${digits.length} digits.`;
+  const [digit] = digits;
+  if (unsure.length) return `${digit.reason.replace(/\.$/, "")} — closest is ${digit.guess}.`;
+  return "";
+}
+
+function show() {
+  const digits = answer.digits;
+  const drawing = ink.drawing();
+  const number = digits.every((digit) => digit.digit !== null) ? digits.map((digit) => digit.digit).join("") : "";
+  chosen = Math.min(chosen, Math.max(0, digits.length - 1));
+  set(prediction, "data-digit", number.length === 1 ? number : "");
+  set(prediction, "data-number", number.length > 1 ? number : "");
+  set(prediction, "data-update", String(answer.number));
+  showFigures(digits);
+  showBars(digits[chosen]);
+  showInput(digits[chosen]);
+  write(verdict, sentence(digits, drawing));
+  ink.mark(
+    answer.number,
+    digits.length > 1 ? digits.map(({ box, guess }, i) => ({ box, name: String(guess), chosen: i === chosen })) : [],
+  );
+  clearTimeout(resting);
+  if (!drawing) resting = setTimeout(announce, REST);
+}
+
+function announce() {
+  const digits = answer.digits;
+  if (!digits.length) return write(said, "The pad is empty.");
+  const one = ({ digit, guess, probabilities }) =>
+    digit === null ? `perhaps ${guess}` : `${guess}, ${Math.round(100 * probabilities[guess])} percent sure`;
+  write(said, `Read as ${digits.map(one).join("; ")}. ${sentence(digits, false)}`);
+}
+
+watch("value", () => {
+  const latest = JSON.parse(props.value || "null");
+  if (!latest || latest.number < answer.number || latest.number <= blankSince) return;
+  if (latest.digits.length !== answer.digits.length) chosen = 0;
+  answer = latest;
+  show();
+});
+
+// A cleared sheet needs no server to be known as empty.
+ink.onChange(() => {
+  if (!ink.empty()) return;
+  blankSince = ink.latest();
+  answer = { number: blankSince, digits: [] };
+  show();
+});
+
+show();

@@ -1,0 +1,116 @@
+"""What the network reads on the pad: the thread that reads, and the part of the page that shows it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import gradio as gr
+import torch
+
+from mnist_core.classifier import Classifier, Prediction
+from mnist_core.model import CLASSES
+from mnist_core.page.pad import Drawing
+from mnist_core.page.theme import ASSETS
+from mnist_core.preprocess import SIZE
+
+
+class Answer(NamedTuple):
+    """What was read in one update of a pad: its number, the digits from left to right, the sheet's size."""
+
+    number: int
+    digits: list[Prediction]
+    size: tuple[int, int]  # (width, height), pixels
+
+
+class Reader:
+    """A thread that reads drawings, with one torch thread of its own: reading never waits behind training."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "reader", initializer=torch.set_num_threads, initargs=(1,))
+        self._shipped: Classifier | None = None
+
+    def shipped(self) -> Classifier:
+        """The classifier with the shipped weights, loaded once."""
+        if self._shipped is None:
+            self._shipped = Classifier.load()
+        return self._shipped
+
+    def warm_up(self) -> None:
+        """Load the shipped weights and read once, in the background, so that no visitor waits for it."""
+        self._thread.submit(lambda: self.shipped().read(torch.eye(SIZE).mul(255).byte().numpy()))
+
+    async def read(self, drawing: Drawing, classifier: Classifier | None = None) -> Answer:
+        """The digits of a drawing, by the shipped weights unless others are given."""
+        if drawing.image is None:
+            return Answer(drawing.number, [], (1, 1))
+        read = (classifier or self.shipped()).read
+        digits = await asyncio.wrap_future(self._thread.submit(read, drawing.image))
+        return Answer(drawing.number, digits, drawing.image.size)
+
+
+reader = Reader()
+
+
+class Reading(gr.HTML):
+    """Large digit, ten bars in fixed order, and what the network saw. Handlers return an `Answer`.
+
+    The page holds one: `prediction`, `probabilities` and `model-input` are its element ids.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            value=None,
+            html_template=_template(),
+            js_on_load=(ASSETS / "reading.js").read_text(encoding="utf-8"),
+            apply_default_css=False,
+            elem_classes=["reading"],
+            **options,
+        )
+
+    def preprocess(self, payload: Any) -> None:
+        """An answer is looked at, not read back: whatever a client sends as its value is dropped."""
+        return None
+
+    def postprocess(self, value: Answer | None) -> str:
+        """One line of JSON; empty for no answer."""
+        if value is None:
+            return ""
+        digits = [_as_plain(prediction, value.size) for prediction in value.digits]
+        return json.dumps({"number": value.number, "digits": digits}, separators=(",", ":"))
+
+    def api_info(self) -> dict[str, Any]:
+        return {"type": "string", "description": "what was read, as JSON"}
+
+
+def _as_plain(prediction: Prediction, size: tuple[int, int]) -> dict[str, Any]:
+    """A prediction for the page: its box in parts of the sheet, from 0 to 1."""
+    width, height = size
+    left, top, right, bottom = prediction.box or (0, 0, width, height)
+    return {
+        "digit": prediction.digit,
+        "guess": prediction.guess,
+        "reason": prediction.reason,
+        "probabilities": [round(probability, 4) for probability in prediction.probabilities],
+        "input": base64.b64encode(prediction.model_input.tobytes()).decode(),
+        "box": [round(side, 4) for side in (left / width, top / height, right / width, bottom / height)],
+    }
+
+
+def _template() -> str:
+    rows = "".join(
+        f'<li data-digit="{digit}" data-probability="0.1"><span class="name">{digit}</span>'
+        '<span class="bar"></span><span class="percent"></span></li>'
+        for digit in range(CLASSES)
+    )
+    return (
+        '<div class="answer"><div id="prediction" data-digit="" data-number=""></div>'
+        f'<figure><canvas id="model-input" width="{SIZE}" height="{SIZE}" role="img" '
+        f'aria-label="What the network sees: {SIZE} by {SIZE} grey pixels"></canvas>'
+        f"<figcaption>What the network sees</figcaption></figure></div>"
+        f'<p class="verdict"></p><ol id="probabilities" aria-label="Probability of each digit">{rows}</ol>'
+        '<p class="said" aria-live="polite"></p>'
+    )
