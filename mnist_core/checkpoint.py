@@ -152,10 +152,11 @@ def load(source: str | Path | IO[bytes], *, max_bytes: int | None = None) -> tup
         raise CheckpointError(
             f"{name} has metadata that are not plain values; it was not written by mnist_core."
         )
-    model = _network(metadata, name)
-    _check_weights(weights, model, name)
-    model.load_state_dict({key: tensor.contiguous() for key, tensor in weights.items()}, assign=True)
-    return model.eval(), metadata
+    config = _network_config(metadata, name)
+    _check_weights(weights, name)
+    return ConvNet.with_weights(
+        {key: tensor.contiguous() for key, tensor in weights.items()}, config
+    ), metadata
 
 
 def _read(source: str | Path | IO[bytes], max_bytes: int) -> tuple[bytes, str]:
@@ -249,19 +250,18 @@ def _is_plain(value: Any) -> bool:
     return True
 
 
-def _network(metadata: dict[str, Any], name: str) -> ConvNet:
-    """An untrained network with the activation and the dropout that the metadata name."""
+def _network_config(metadata: dict[str, Any], name: str) -> TrainConfig:
+    """A recipe with the activation and the dropout that the metadata name."""
     try:
-        config = TrainConfig(**metadata.get("network", {}))
+        return TrainConfig(**metadata.get("network", {}))
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"{name} describes another network: {error}") from error
-    with torch.device("meta"):  # draws no weights, so torch's global generator stays as it is
-        return ConvNet.from_config(config)
 
 
-def _check_weights(weights: Any, model: ConvNet, name: str) -> None:
+def _check_weights(weights: Any, name: str) -> None:
     """Raise `CheckpointError` unless `weights` are this network's, of its shapes, and numbers."""
-    expected = model.state_dict()
+    with torch.device("meta"):
+        expected = ConvNet().state_dict()
     if not isinstance(weights, dict) or not all(torch.is_tensor(tensor) for tensor in weights.values()):
         raise CheckpointError(f"{name} holds no state dict: save model.state_dict().")
     if set(weights) != set(expected):

@@ -66,6 +66,17 @@ class ConvNet(nn.Module):
             dropout2=config.dropout2,
         )
 
+    @classmethod
+    def with_weights(cls, weights: dict[str, torch.Tensor], config: TrainConfig) -> ConvNet:
+        """The network that `config` describes with a copy of these weights, in evaluation mode.
+
+        It draws nothing from torch's global generator, so it may be built while another thread trains.
+        """
+        with torch.device("meta"):
+            model = cls.from_config(config)
+        model.load_state_dict({name: tensor.clone() for name, tensor in weights.items()}, assign=True)
+        return model.eval()
+
     def activate(self, x: torch.Tensor) -> torch.Tensor:
         """The chosen activation, element by element: any shape in, the same shape out."""
         return _ACTIVATIONS[self.activation](x, self.negative_slope)
