@@ -1,0 +1,82 @@
+"""A recipe in other forms: in an address, as a short script, and as the seconds it will take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+
+from mnist_core.config import TrainConfig
+from mnist_core.events import Step
+
+# Seconds on two cores of a plain server, which is what a free Space has; `Pace` corrects them by what it
+# sees.
+_SECONDS_PER_DIGIT = 2.2e-4
+_SECONDS_PER_STEP = 2.0e-3
+_SECONDS_PER_TEST = 1.2  # of 10,000 digits
+
+
+def changed(config: TrainConfig) -> dict[str, object]:
+    """The fields in which a recipe differs from the book's."""
+    return {
+        entry.name: getattr(config, entry.name)
+        for entry in fields(config)
+        if getattr(config, entry.name) != entry.default
+    }
+
+
+def from_query(query: Mapping[str, str]) -> TrainConfig:
+    """The recipe in an address's query; what is not a recipe's field is left alone.
+
+    Raises:
+        ValueError: a field has a value that it cannot have.
+    """
+    values: dict[str, object] = {}
+    for entry in fields(TrainConfig):
+        if entry.name in query:
+            kind = type(entry.default)
+            try:
+                values[entry.name] = kind(query[entry.name])
+            except ValueError:
+                values[entry.name] = query[entry.name][:40]  # the recipe itself says what it expected
+    return TrainConfig(**values)
+
+
+def as_python(config: TrainConfig) -> str:
+    """A script on `mnist_core` that repeats a run: the same losses, bit for bit on the same kind of
+    machine."""
+    arguments = "".join(f"    {name}={value!r},\n" for name, value in changed(config).items())
+    recipe = f"TrainConfig(\n{arguments})" if arguments else "TrainConfig()"
+    return f"""from mnist_core import TrainConfig, fit
+from mnist_core.data import load_data
+from mnist_core.training import Evaluation, Step, initial_model
+
+config = {recipe}
+train_data, test_data = load_data(config)
+model = initial_model(config)
+for event in fit(model, train_data, test_data, config):
+    if isinstance(event, Step) and event.step % 10 == 0:
+        print(f"step {{event.step}} of {{event.steps}}: loss {{event.loss:.6f}}")
+    elif isinstance(event, Evaluation):
+        print(f"test: loss {{event.loss:.4f}}, {{event.correct}} of {{event.n}} right")
+"""
+
+
+class Pace:
+    """How fast this machine trains: a guess at first, then learned from every run."""
+
+    def __init__(self) -> None:
+        self.factor = 1.0
+        self.measured = False
+
+    def note(self, config: TrainConfig, last: Step) -> None:
+        """Learn from a run's steps so far, once there are enough of them to tell."""
+        expected = last.seen * _SECONDS_PER_DIGIT + last.step * _SECONDS_PER_STEP
+        if last.seconds > 1.0:
+            self.factor, self.measured = last.seconds / expected, True
+
+    def seconds(self, config: TrainConfig) -> float:
+        """How long a recipe will take, evaluations included."""
+        digits = config.epochs * config.train_size
+        training = digits * _SECONDS_PER_DIGIT + digits / config.batch_size * _SECONDS_PER_STEP
+        tests = max(1, int(config.epochs * config.evaluations_per_epoch))
+        return self.factor * (training + tests * _SECONDS_PER_TEST)

@@ -1,0 +1,183 @@
+"""One run: a recipe on its way through training, and all that its visitor may see of it."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator
+from typing import Any
+
+import numpy as np
+import torch
+
+from mnist_core.classifier import Calibration, Classifier
+from mnist_core.config import TrainConfig
+from mnist_core.events import Change, Evaluation, Event, Finished, Step, Testing
+from mnist_core.history import History, Rows, Trouble, Watch
+from mnist_core.model import CLASSES, ConvNet
+from mnist_core.preprocess import normalise
+
+ACTIVE = ("fetching", "waiting", "running")  # states in which a run goes on by itself
+OVER = ("finished", "stopped", "failed", "diverged")  # states that nothing follows
+TRACE_POINTS = 600
+KERNEL_FRAMES = 40
+
+Weights = dict[str, torch.Tensor]
+Events = Generator[Event, Change | None, None]
+Beginning = tuple[ConvNet, Events]
+
+
+class Run:
+    """A recipe, how far it has come, and what it has learned.
+
+    The training thread alone calls `begin`, `advance` and `look`; everything else may be read from any
+    thread, and is replaced as a whole rather than changed in place.
+
+    Attributes:
+        id: random; means nothing outside its visit.
+        state: "fetching" (MNIST is being downloaded), "waiting" (for the slot), "running", "paused", or one
+            of `OVER`.
+        order: what its visitor wants of it: "run", "pause" or "stop".
+        note: why it is in this state, in a sentence; "" when there is nothing to say.
+        weights: the newest snapshot of the state dict, on the CPU; None before the first turn.
+        calibration: how its classifier knows "not sure"; None until a run has finished.
+        trace: what the network made of the drawing on the pad: step, then ten probabilities.
+        watched: when its page last looked at it, in `time.monotonic` seconds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: TrainConfig,
+        begin: Callable[[Run], Beginning] | None = None,
+        kind: str = "trained",
+    ) -> None:
+        self.id = secrets.token_hex(8)
+        self.name, self.config, self.kind = name, config, kind
+        self.state, self.order, self.note = "waiting", "run", ""
+        self.history = History()
+        self.trouble: Trouble | None = None
+        self.testing: tuple[int, int] | None = None  # digits read and to read of an evaluation under way
+        self.weights: Weights | None = None
+        self.weights_step = 0
+        self.calibration: Calibration | None = None
+        self.trace = Rows(1 + CLASSES, TRACE_POINTS)
+        self.kernels = Rows(1 + 16 * 9, KERNEL_FRAMES)  # step, then cn1's sixteen 3x3 kernels, row by row
+        self.result: dict[str, Any] = {}  # what a lesson measured
+        self.single_step = False
+        self.watched = time.monotonic()
+        self.settled = threading.Event()  # set whenever the run is not in its turn
+        self.settled.set()
+        self._begin, self._model, self._events = begin, None, None
+        self._watch = Watch(config)
+        self._changes: deque[Change] = deque()
+        self._reader: tuple[Weights, Classifier] | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether it trains or waits to."""
+        return self.state in ACTIVE
+
+    @property
+    def evaluation(self) -> Evaluation | None:
+        """The newest evaluation."""
+        return self.history.evaluations[-1] if self.history.evaluations else None
+
+    def begin(self) -> None:
+        """Build the network and the events, the first time; the run may have to load its digits for that."""
+        if self._events is None:
+            assert self._begin is not None
+            self._model, self._events = self._begin(self)
+            self.snapshot(0)
+
+    def advance(self) -> Event:
+        """Do the work up to the next event, and note what it says."""
+        assert self._events is not None
+        change = self._changes.popleft() if self._changes and self.history.last else None
+        event = self._events.send(change)  # None asks for the next one and changes nothing
+        self.testing = (event.done, event.n) if isinstance(event, Testing) else None
+        if isinstance(event, Step):
+            self.history.add_step(event)
+            self.trouble = self._watch.look(event, self.history.smoothed)
+        elif isinstance(event, Evaluation):
+            self.history.add_evaluation(event)
+        elif isinstance(event, Finished):
+            self.snapshot(event.step)
+        return event
+
+    def change(self, change: Change, said: str) -> None:
+        """Let the next step be taken differently, and mark it in the plot."""
+        self._changes.append(change)
+        self.history.changes.append((self.history.last.step if self.history.last else 0, said))
+
+    def look(self, ink: np.ndarray | None) -> None:
+        """Take a snapshot, and read `ink` (28, 28), the drawing on the visitor's pad, with it."""
+        step = self.history.last.step if self.history.last else 0
+        if self.trouble is None or not self.trouble.fatal:
+            self.snapshot(step)
+        if ink is not None and self._model is not None and step:
+            with torch.no_grad():
+                device = next(self._model.parameters()).device
+                picture = normalise(ink[None]).to(device)  # (1, 1, 28, 28); the model is in evaluation mode
+                self.trace.add(step, *self._model(picture).exp()[0].tolist())
+
+    def snapshot(self, step: int) -> None:
+        """Copy the weights as they are: what reads, downloads and examines never touches the model in
+        training."""
+        assert self._model is not None
+        weights = {name: value.detach().cpu().clone() for name, value in self._model.state_dict().items()}
+        self.weights, self.weights_step = weights, step
+        self.kernels.add(step, *weights["cn1.weight"].flatten().tolist())
+
+    def model(self) -> ConvNet:
+        """A network of its own with the newest snapshot, in evaluation mode."""
+        if self.weights is None:
+            raise ValueError(f"{self.name} has no weights yet: it hasn't begun. Wait for its turn.")
+        return ConvNet.with_weights(self.weights, self.config)  # leaves training's chance alone
+
+    def classifier(self) -> Classifier:
+        """Reads pictures with the newest snapshot."""
+        weights, reader = self.weights, self._reader
+        if reader is None or reader[0] is not weights:
+            reader = (weights, Classifier(self.model(), self.calibration))
+            self._reader = reader
+        return reader[1]
+
+    def hold(self, model: ConvNet, metadata: dict[str, Any]) -> None:
+        """Take weights that were trained elsewhere, with the calibration that came with them, if any."""
+        self.weights = dict(model.state_dict())
+        self.weights_step = int(metadata.get("step") or 0)
+        self.kernels.add(self.weights_step, *self.weights["cn1.weight"].flatten().tolist())
+        known = metadata.get("calibration")
+        self.calibration = Calibration(**known) if known else None
+
+    def calibrated(self, calibration: Calibration) -> None:
+        """From now on the run's classifier knows when it is not sure."""
+        self.calibration, self._reader = calibration, None
+
+    def close(self) -> None:
+        """Let go of the model in training and of the digits; what was learned stays."""
+        if self._events is not None:
+            self._events.close()
+        self._begin = self._model = self._events = None
+
+
+def images_per_second(run: Run) -> float | None:
+    """Digits trained on per second of training so far; None before the first step."""
+    last = run.history.last
+    return last.seen / last.seconds if last is not None and last.seconds > 0 else None
+
+
+def seconds_left(run: Run) -> float | None:
+    """How long the rest of the run's steps and evaluations will take at the pace so far."""
+    last = run.history.last
+    if last is None or last.step == 0:
+        return None
+    steps = (last.steps - last.step) * last.seconds / last.step
+    if not run.history.evaluations:
+        return steps
+    done, per_epoch = len(run.history.evaluations), run.config.evaluations_per_epoch
+    tests = max(0, int(run.config.epochs * per_epoch) - done)
+    return steps + tests * run.history.evaluations[-1].seconds

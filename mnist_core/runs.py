@@ -1,0 +1,480 @@
+"""Everybody's runs: one training thread that serves a bounded queue, and visits that know only their own.
+
+A visit is known by its secret alone. One run trains at a time; the others wait in the order they came. A run
+that is paused, or whose page has gone, gives up the slot; one that trains long while others wait gives it up
+for a while.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from mnist_core import lessons
+from mnist_core.classifier import Classifier
+from mnist_core.config import TrainConfig
+from mnist_core.events import Change, Finished, Step
+from mnist_core.history import OPTIMIZER_NAMES
+from mnist_core.limits import Limits, limits_from, on_a_space
+from mnist_core.run import OVER, Beginning, Run
+from mnist_core.shelf import Shelf
+from mnist_core.store import DigitStore
+from mnist_core.training import fit, initial_model, pick_device, resolve
+
+SHIPPED = "shipped"  # the choice of weights that is nobody's run
+RUNS_VARIABLE = "MNIST_RUNS_DIR"
+LOOK_SECONDS = 0.25  # between two snapshots of a run in training
+_HOUSEKEEPING_SECONDS = 1.0
+_log = logging.getLogger(__name__)
+
+
+class Refused(ValueError):
+    """Something a visitor asked for cannot be had; the message says why and what to do."""
+
+
+class Visit:
+    """One visitor's runs, by id in the order they were made, and what is on their pad."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, Run] = {}
+        self.ink: np.ndarray | None = None  # (28, 28) uint8, as the network sees it; None when blank
+        self.compared: set[str] = set()  # ids of the runs whose curves are laid over each other
+        self.sessions: set[str] = set()  # open pages
+        self.made = 0  # runs so far, for their names
+        self.touched = time.monotonic()
+        self.left: float | None = None  # when the last page closed
+
+    @property
+    def active(self) -> Run | None:
+        """The run that trains or waits to; a visit has at most one."""
+        return next((run for run in self.runs.values() if run.active), None)
+
+
+class Runs:
+    """The registry. Thread-safe.
+
+    Args:
+        limits: None for this machine's own.
+        folder: where finished runs outlast the process; None keeps nothing.
+        data_folder: where MNIST lies, see `data.find_folder`.
+        device: to train on, see `training.pick_device`.
+    """
+
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        *,
+        folder: Path | None = None,
+        data_folder: Path | None = None,
+        device: str | None = None,
+    ) -> None:
+        self.limits = limits or limits_from()
+        self.digits = DigitStore(data_folder)
+        self.device = pick_device(device)
+        self._shelf = Shelf(folder, self.limits.kept_runs) if folder else None
+        self._visits: dict[str, Visit] = {}
+        self._queue: deque[tuple[Visit, Run]] = deque()
+        self._lock = threading.RLock()
+        self._work = threading.Condition(self._lock)
+        self._closing = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    # Visits
+
+    def visit(self, secret: str, session: str | None = None) -> Visit:
+        """The visit that `secret` opens, made if there is none; `session` names the page that asks.
+
+        Raises:
+            Refused: there are too many visits already.
+        """
+        with self._lock:
+            visit = self._visits.get(secret)
+            if visit is None:
+                if len(self._visits) >= self.limits.visits:
+                    raise Refused(
+                        f"{self.limits.visits} visitors are here already. Try again in a few minutes."
+                    )
+                visit = self._visits[secret] = Visit()
+                visit.runs.update(self._shelf.runs() if self._shelf else {})
+                visit.made = len(visit.runs)
+                self._start_threads()
+            visit.touched, visit.left = time.monotonic(), None
+            if session:
+                visit.sessions.add(session)
+            return visit
+
+    def leave(self, session: str) -> None:
+        """A page has closed; its visit is forgotten soon unless another page of it is open or comes back."""
+        with self._lock:
+            for visit in self._visits.values():
+                if session in visit.sessions:
+                    visit.sessions.discard(session)
+                    if not visit.sessions:
+                        visit.left = time.monotonic()
+
+    def forget(self, secret: str) -> None:
+        """Stop what runs and let go of everything of this visit."""
+        with self._lock:
+            visit = self._visits.pop(secret, None)
+            for run in visit.runs.values() if visit else ():
+                self._end(run, "stopped", "")
+
+    def run(self, secret: str, run_id: str) -> Run:
+        """One of this visit's own runs.
+
+        Raises:
+            Refused: this visit has no such run; whether another one has it makes no difference.
+        """
+        with self._lock:
+            visit = self._visits.get(secret)
+            if visit is None or run_id not in visit.runs:
+                raise Refused("This visit has no such run any more; choose another one.")
+            visit.touched, visit.left = time.monotonic(), None
+            return visit.runs[run_id]
+
+    def classifier_for(self, secret: str, choice: str | None) -> Classifier:
+        """What reads this visit's pad: one of its own runs by id, else the shipped weights."""
+        with contextlib.suppress(Refused):
+            if choice and choice != SHIPPED:
+                run = self.run(secret, choice)
+                if run.weights is not None:
+                    return run.classifier()
+        return _shipped()
+
+    # Run control
+
+    def start(self, secret: str, config: TrainConfig) -> Run:
+        """Queue a new run of a recipe.
+
+        Raises:
+            Refused: the queue is full, the visit has too many runs or one that is active, the recipe is too
+                long.
+        """
+        if config.epochs > self.limits.epochs:
+            raise Refused(f"{config.epochs:g} epochs are too many here: at most {self.limits.epochs:g}.")
+        config = resolve(config, self.device)
+
+        def begin(run: Run) -> Beginning:
+            model = initial_model(config)
+            return model, fit(model, *self.digits.get(config), config, self.device, progress=True)
+
+        return self._enter(
+            secret, lambda name: Run(name, config, begin), wants_mnist=config.data != "synthetic"
+        )
+
+    def teach(self, secret: str, choice: str, drawings: list[tuple[np.ndarray, int]]) -> Run:
+        """Queue a lesson: fine-tune a copy of the chosen weights on the visitor's own drawings.
+
+        Args:
+            choice: whose weights to start from, as in `classifier_for`.
+            drawings: pictures (28, 28) uint8 as `preprocess` makes them, each with the digit it is.
+        """
+        if not 1 <= len(drawings) <= self.limits.drawings:
+            raise Refused(f"A lesson takes 1 to {self.limits.drawings} drawings; got {len(drawings)}.")
+        start = self.classifier_for(secret, choice).model
+        parent = self.visit(secret).runs.get(choice)
+        config = resolve(lessons.recipe(parent.config if parent else None, self.digits.here()), self.device)
+
+        def begin(run: Run) -> Beginning:
+            return lessons.begin(run, start, drawings, self.digits.get(config), self.device)
+
+        def make(name: str) -> Run:
+            run = Run(f"{name}, your hand", config, begin, kind="lesson")
+            run.result |= {"parent": choice, "drawings": len(drawings)}
+            return run
+
+        return self._enter(secret, make, wants_mnist=False)
+
+    def adopt(self, secret: str, run: Run) -> Run:
+        """Add a run that needs no training: uploaded weights."""
+        with self._lock:
+            visit = self.visit(secret)
+            self._check_room(visit)
+            visit.made += 1
+            visit.runs[run.id] = run
+            return run
+
+    def pause(self, secret: str, run_id: str, note: str = "") -> Run:
+        """Take a run out of its slot or the queue; it goes on exactly there when resumed."""
+        run = self.run(secret, run_id)
+        self._pause(run, note)
+        run.settled.wait(1.0)
+        return run
+
+    def resume(self, secret: str, run_id: str, *, single_step: bool = False) -> Run:
+        """Queue a paused run again, for good or for one step."""
+        run = self.run(secret, run_id)
+        with self._lock:
+            visit = self.visit(secret)
+            if run.state != "paused":
+                raise Refused(f"{run.name} is {run.state}; only a paused run can go on.")
+            self._check_slot(visit)
+            run.order, run.single_step, run.note = "run", single_step, ""
+            self._line_up(visit, run)
+            return run
+
+    def stop(self, secret: str, run_id: str) -> Run:
+        """End a run; its curve and its weights so far stay."""
+        run = self.run(secret, run_id)
+        self._end(run, "stopped", "")
+        run.settled.wait(1.0)
+        return run
+
+    def change(
+        self, secret: str, run_id: str, *, learning_rate: float | None = None, momentum: float | None = None
+    ) -> None:
+        """Have a run under way take its next steps differently; the plot is marked there."""
+        run = self.run(secret, run_id)
+        if run.state in OVER:
+            raise Refused(f"{run.name} is over; the new value counts for the next run.")
+        if momentum is not None and run.config.optimizer != "momentum":
+            raise Refused(
+                f"Only SGD with momentum has a momentum, not {OPTIMIZER_NAMES[run.config.optimizer]}."
+            )
+        said = [f"rate {learning_rate:g}"] if learning_rate is not None else []
+        said += [f"momentum {momentum:g}"] if momentum is not None else []
+        run.change(Change(learning_rate=learning_rate, momentum=momentum), ", ".join(said))
+
+    def delete(self, secret: str, run_id: str) -> None:
+        """Forget a run and what was kept of it."""
+        run = self.run(secret, run_id)
+        self._end(run, "stopped", "")
+        with self._lock:
+            visit = self.visit(secret)
+            visit.runs.pop(run_id, None)
+            visit.compared.discard(run_id)
+        if self._shelf:
+            self._shelf.remove(run)
+
+    def rename(self, secret: str, run_id: str, name: str) -> None:
+        """Call a run something else: up to 40 printable characters."""
+        name = "".join(letter for letter in name if letter.isprintable()).strip()[:40]
+        if not name:
+            raise Refused("A run's name needs a letter or two.")
+        run = self.run(secret, run_id)
+        run.name = name
+        if self._shelf and run.state in OVER:
+            self._shelf.keep(run)
+
+    def place(self, run: Run) -> int:
+        """Where a run stands in the queue, from 1; 0 when it isn't in it."""
+        with self._lock:
+            return next((at for at, (_, waiting) in enumerate(self._queue, 1) if waiting is run), 0)
+
+    def close(self) -> None:
+        """End the threads; what trained is paused."""
+        self._closing.set()
+        with self._work:
+            self._work.notify_all()
+        self.digits.cancel()
+        for thread in self._threads:
+            thread.join(timeout=10)
+
+    # The queue
+
+    def _enter(self, secret: str, make: Callable[[str], Run], *, wants_mnist: bool) -> Run:
+        with self._lock:
+            visit = self.visit(secret)
+            self._check_slot(visit)
+            self._check_room(visit)
+            run = make(f"Run {visit.made + 1}")
+            if wants_mnist and not self.digits.here():
+                self._fetch_for(visit, run)
+            else:
+                self._line_up(visit, run)
+            visit.made += 1
+            visit.runs[run.id] = run
+            return run
+
+    def _check_slot(self, visit: Visit) -> None:
+        if visit.active is not None:
+            raise Refused(f"{visit.active.name} is still {visit.active.state}. Pause or stop it first.")
+
+    def _check_room(self, visit: Visit) -> None:
+        if len(visit.runs) >= self.limits.runs:
+            raise Refused(
+                f"This visit has {len(visit.runs)} runs, as many as fit. Delete one and start again."
+            )
+
+    def _line_up(self, visit: Visit, run: Run, *, politely: bool = True) -> None:
+        if politely and len(self._queue) >= self.limits.queue:
+            raise Refused(f"{len(self._queue)} runs are waiting already. Try again in a minute or two.")
+        run.state, run.watched = "waiting", time.monotonic()
+        self._queue.append((visit, run))
+        self._work.notify_all()
+
+    def _fetch_for(self, visit: Visit, run: Run) -> None:
+        """Let a run wait for MNIST outside the queue: a download holds no slot."""
+
+        def arrived(error: str | None) -> None:
+            with self._lock:
+                if run.state != "fetching":
+                    return
+                if error is None:
+                    with contextlib.suppress(Refused):
+                        self._line_up(visit, run)
+                        return
+                self._over(run, "failed", error or "The queue filled up meanwhile. Start again in a minute.")
+
+        run.state = "fetching"
+        self.digits.fetch(arrived, wanted=lambda: self._anyone_fetching())
+
+    def _anyone_fetching(self) -> bool:
+        with self._lock:
+            return any(
+                run.state == "fetching" for visit in self._visits.values() for run in visit.runs.values()
+            )
+
+    def _pause(self, run: Run, note: str) -> None:
+        with self._lock:
+            if run.state == "waiting":
+                self._drop(run)
+                run.state, run.note = "paused", note
+            elif run.state == "fetching":
+                self._over(run, "stopped", note)
+            elif run.state == "running":
+                run.order, run.note = "pause", note
+
+    def _end(self, run: Run, state: str, note: str) -> None:
+        with self._lock:
+            run.order = "stop"
+            if run.state in ("waiting", "paused", "fetching"):
+                self._drop(run)
+                self._over(run, state, note)
+
+    def _drop(self, run: Run) -> None:
+        self._queue = deque(entry for entry in self._queue if entry[1] is not run)
+
+    def _over(self, run: Run, state: str, note: str) -> None:
+        run.state, run.note = state, note
+        run.close()
+        if self._shelf and state in ("finished", "stopped") and run.weights_step:
+            self._shelf.keep(run)
+
+    # The training thread
+
+    def _start_threads(self) -> None:
+        if not self._threads:
+            for work in (self._train, self._keep_house):
+                thread = threading.Thread(target=work, name=work.__name__.strip("_"), daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def _train(self) -> None:
+        _lower_priority()
+        while not self._closing.is_set():
+            with self._work:
+                if not self._queue:
+                    self._work.wait(1.0)
+                    continue
+                visit, run = self._queue.popleft()
+                run.state = "running"
+                run.settled.clear()
+            try:
+                self._serve(visit, run)
+            finally:
+                run.settled.set()
+
+    def _serve(self, visit: Visit, run: Run) -> None:
+        """Give one run the slot until it is over, paused, or has had its turn."""
+        try:
+            state, note = self._turn(visit, run)
+        except ValueError as error:  # of ours, with a sentence for the visitor
+            state, note = "failed", str(error)
+        except (
+            Exception
+        ) as error:  # whatever a step may raise: the slot must come free and the page must hear of it
+            _log.exception("A run failed")
+            what = str(error).strip().splitlines() or [type(error).__name__]
+            state, note = (
+                "failed",
+                f"Training failed: {what[0][:200]}. The weights so far are kept; start it again.",
+            )
+        with self._lock:
+            if state == "waiting":
+                self._line_up(visit, run, politely=False)
+            elif state == "paused":
+                run.state, run.note = "paused", run.note or note
+            else:
+                self._over(run, state, note)
+
+    def _turn(self, visit: Visit, run: Run) -> tuple[str, str]:
+        """Train until there is a reason to end: the state that follows, and what to say of it."""
+        run.begin()
+        began = looked = time.monotonic()
+        for event in iter(run.advance, None):
+            now = time.monotonic()
+            if now - looked > LOOK_SECONDS:
+                looked = now
+                run.look(visit.ink)
+            if isinstance(event, Finished):
+                return "finished", ""
+            if run.trouble is not None and run.trouble.fatal:
+                return "diverged", run.trouble.says
+            if run.order != "run" or self._closing.is_set():
+                run.look(visit.ink)
+                return ("stopped" if run.order == "stop" else "paused"), ""
+            if isinstance(event, Step):
+                if run.single_step:
+                    run.look(visit.ink)
+                    return "paused", "One step taken."
+                if event.seconds > self.limits.run_seconds:
+                    run.look(visit.ink)
+                    return "stopped", f"Stopped: {self.limits.run_seconds:g} seconds are the most a run gets."
+            if self._queue and now - began > self.limits.turn_seconds:
+                run.look(visit.ink)
+                return "waiting", ""
+        raise AssertionError("a run's events end with Finished")
+
+    # Housekeeping
+
+    def _keep_house(self) -> None:
+        while not self._closing.wait(_HOUSEKEEPING_SECONDS):
+            self.sweep()
+
+    def sweep(self) -> None:
+        """Pause the runs that nobody watches, and forget the visits that are over."""
+        now = time.monotonic()
+        with self._lock:
+            for secret, visit in list(self._visits.items()):
+                for run in visit.runs.values():
+                    if run.active and now - run.watched > self.limits.unwatched_seconds:
+                        self._pause(run, "Paused: the page that watched it had gone.")
+                idle = now - visit.touched > self.limits.idle_seconds
+                if idle or (visit.left is not None and now - visit.left > self.limits.gone_seconds):
+                    self.forget(secret)
+
+
+@functools.cache
+def _shipped() -> Classifier:
+    return Classifier.load()
+
+
+@functools.cache
+def registry() -> Runs:
+    """The one registry of this process, made on first use from the environment."""
+    folder = os.environ.get(RUNS_VARIABLE, "runs")
+    return Runs(folder=Path(folder) if folder and not on_a_space() else None)
+
+
+def classifier_for(secret: str, choice: str | None) -> Classifier:
+    """What reads a visit's pad: "shipped", or the id of one of its own runs; the shipped weights for
+    anything else."""
+    if not choice or choice == SHIPPED:
+        return _shipped()
+    return registry().classifier_for(secret, choice)
+
+
+def _lower_priority() -> None:
+    """Let everything else on this machine, reading drawings above all, go before training."""
+    with contextlib.suppress(AttributeError, OSError):  # not everywhere, and not where it is forbidden
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)

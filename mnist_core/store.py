@@ -1,0 +1,104 @@
+"""The digits that runs learn from, in memory once for all of them, and MNIST's download where it is
+missing."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+
+from torch.utils.data import TensorDataset
+
+from mnist_core.config import TrainConfig
+from mnist_core.data import DataError, Digits, DownloadCancelled, load_data, load_mnist, mnist_is_here
+
+_OTHERS = 2  # sets of digits kept besides MNIST: drawn by rule, so they can be had again
+
+Pair = tuple[TensorDataset, TensorDataset]
+
+
+class DigitStore:
+    """Hands out training and test digits, normalised. Thread-safe.
+
+    Args:
+        folder: where MNIST lies or will, see `data.find_folder`.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
+        self.progress: tuple[int, int] | None = None  # bytes that came and bytes there are, during a download
+        self._mnist: Pair | None = None
+        self._others: OrderedDict[tuple[str, int, int], Pair] = OrderedDict()
+        self._lock = threading.RLock()
+        self._waiting: list[Callable[[str | None], None]] = []
+        self._cancelled = False
+
+    def here(self) -> bool:
+        """Whether MNIST can be had without a download."""
+        return self._mnist is not None or mnist_is_here(self.folder)
+
+    def get(self, config: TrainConfig) -> Pair:
+        """The training and test digits of a recipe; MNIST's are views of one copy, however many are asked
+        for.
+
+        Raises:
+            DataError: MNIST is missing or broken.
+        """
+        if config.data == "mnist":
+            train, test = self._all_of_mnist()
+            return TensorDataset(*(tensor[: config.train_size] for tensor in train.tensors)), test
+        key = (config.data, config.train_size, config.seed)
+        with self._lock:
+            if key not in self._others:
+                self._others[key] = tuple(map(_normalised, load_data(config, self.folder)))
+                while len(self._others) > _OTHERS:
+                    self._others.popitem(last=False)
+            self._others.move_to_end(key)
+            return self._others[key]
+
+    def fetch(self, arrived: Callable[[str | None], None], wanted: Callable[[], bool]) -> None:
+        """Download MNIST in a thread of its own, or join the download under way.
+
+        Args:
+            arrived: called at the end, with None or with the sentence that says what went wrong.
+            wanted: asked often; the download ends when nobody waits for it any more.
+        """
+        with self._lock:
+            self._waiting.append(arrived)
+            if len(self._waiting) == 1:
+                self._cancelled = False
+                threading.Thread(target=self._download, args=(wanted,), name="download", daemon=True).start()
+
+    def cancel(self) -> None:
+        """End a download under way."""
+        self._cancelled = True
+
+    def _download(self, wanted: Callable[[], bool]) -> None:
+        def note(came: int, total: int) -> None:
+            self.progress = (came, total)
+
+        error: str | None = None
+        try:
+            load_mnist(
+                self.folder, train=True, progress=note, cancelled=lambda: self._cancelled or not wanted()
+            )
+        except DownloadCancelled as called_off:
+            error = str(called_off)
+        except DataError as missing:
+            error = f"{missing} Or train on the built-in digits, which need no download."
+        with self._lock:
+            waiting, self._waiting, self.progress = self._waiting, [], None
+        for arrived in waiting:
+            arrived(error)
+
+    def _all_of_mnist(self) -> Pair:
+        with self._lock:
+            if self._mnist is None:
+                parts = (load_mnist(self.folder, train=train, download=False) for train in (True, False))
+                self._mnist = tuple(map(_normalised, parts))
+            return self._mnist
+
+
+def _normalised(digits: Digits) -> TensorDataset:
+    return TensorDataset(digits.normalised(), digits.labels)
