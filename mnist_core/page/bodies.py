@@ -56,7 +56,7 @@ def _children(parent: dict[str, Any] | list[Any]) -> Any:
 def check_session(value: Any) -> str:
     """A session hash of Gradio's form. Raises `Refused`."""
     if not isinstance(value, str) or not SESSION.fullmatch(value):
-        raise Refused(422, "session_hash must be 1 to 64 letters, digits, - or _.")
+        raise Refused(422, "A session_hash must be 1 to 64 letters, digits, - or _.")
     return value
 
 
@@ -76,13 +76,13 @@ def check_call(call: dict[str, Any], api_name: str | None, functions: dict[int, 
     function = _function(call.get("fn_index"), api_name, functions)
     data = call.get("data")
     if not isinstance(data, list):
-        raise Refused(422, "data must be a list of values, one for each input.")
+        raise Refused(422, "The data must be a list of values, one for each input.")
     if not function.cancels and len(data) != len(function.inputs):
-        raise Refused(422, f"data must hold {len(function.inputs)} values; got {len(data)}.")
+        raise Refused(422, f"The data must hold {len(function.inputs)} values; got {len(data)}.")
     if not isinstance(call.get("event_data"), dict | None):
-        raise Refused(422, "event_data must be an object.")
+        raise Refused(422, "The event_data must be an object.")
     if not _is_index(call.get("trigger_id")):
-        raise Refused(422, "trigger_id must be a whole number.")
+        raise Refused(422, "The trigger_id must be a whole number.")
     _check_files(data)
     return {key: call[key] for key in _CALL_FIELDS if key in call}
 
@@ -93,7 +93,7 @@ def _is_index(value: Any) -> bool:
 
 def _function(index: Any, api_name: str | None, functions: dict[int, Any]) -> Any:
     if not _is_index(index):
-        raise Refused(422, "fn_index must be a whole number.")
+        raise Refused(422, "The fn_index must be a whole number.")
     if index is not None:
         function = functions.get(index)
     elif api_name is None or not _NAME.fullmatch(api_name):

@@ -17,16 +17,16 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-import os
 import time
 from collections import deque
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mnist_core.limits import overridden
 from mnist_core.page import visit
 from mnist_core.page.answers import Answer, own_fault
 from mnist_core.page.bodies import Refused, check_call, check_session, parse
@@ -47,27 +47,28 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Caps:
-    """How much a stranger may send. Each is overridden by `MNIST_` and its name in capitals."""
+    """How much strangers may send, read from the environment as `limits.Limits` are.
 
-    max_json_bytes: int = 1_000_000  # a drawing is about 4,000
-    max_upload_bytes: int = 5_000_000
-    max_upload_bytes_per_hour: int = 500_000_000  # of all visitors; `delete_cache` frees the disk hourly
-    max_body_seconds: int = 30
-    max_bodies: int = 64  # being received at one time
-    max_sessions: int = 2_000
+    Attributes:
+        json_bytes: of one call; a drawing is about 4,000.
+        upload_bytes: of one uploaded file.
+        upload_bytes_per_hour: of all visitors together; the disk is freed hourly.
+        body_seconds: that a body may take to arrive.
+        bodies: being received at one time.
+        sessions: whose visit is remembered.
+    """
+
+    json_bytes: int = 1_000_000
+    upload_bytes: int = 5_000_000
+    upload_bytes_per_hour: int = 500_000_000
+    body_seconds: int = 30
+    bodies: int = 64
+    sessions: int = 2_000
 
     @classmethod
     def from_environment(cls) -> Caps:
         """The defaults, but for what the environment sets. Raises `ValueError` for what is no number."""
-        chosen = {}
-        for field in fields(cls):
-            name = f"MNIST_{field.name.upper()}"
-            text = os.environ.get(name)
-            if text is not None and not (text.isdigit() and int(text)):
-                raise ValueError(f"{name} must be a whole number above 0; got {text!r}.")
-            if text is not None:
-                chosen[field.name] = int(text)
-        return cls(**chosen)
+        return overridden(cls())
 
 
 class Guard:
@@ -76,7 +77,7 @@ class Guard:
     def __init__(self, app: ASGIApp, caps: Caps | None = None) -> None:
         self.app = app
         self.caps = caps or Caps.from_environment()
-        self.sessions = Sessions(self.caps.max_sessions)
+        self.sessions = Sessions(self.caps.sessions)
         self.bodies = 0
         self.uploads: deque[tuple[float, int]] = deque()  # when (monotonic seconds), bytes
         self.faults = 0
@@ -151,13 +152,13 @@ class Guard:
     async def checked_body(self, scope: Scope, receive: Receive, path: str) -> tuple[Receive, str | None]:
         """The body, read and checked, as a `receive` that gives it again; and the session it names."""
         if path == f"{API}/upload":
-            body = await self.read(scope, receive, self.caps.max_upload_bytes)
+            body = await self.read(scope, receive, self.caps.upload_bytes)
             self.count_upload(len(body))
             return _again(body, receive), None
         kind = dict(scope["headers"]).get(b"content-type", b"").partition(b";")[0].strip().lower()
         if kind != b"application/json":
             raise Refused(415, "The body must be JSON, sent as application/json.")
-        call = parse(await self.read(scope, receive, self.caps.max_json_bytes))
+        call = parse(await self.read(scope, receive, self.caps.json_bytes))
         if path == f"{API}/reset":  # Gradio does nothing there
             return _again(orjson.dumps({"event_id": str(call.get("event_id"))}), receive), None
         if path == f"{API}/cancel":
@@ -180,16 +181,14 @@ class Guard:
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if not length.isdigit() or int(length) > cap:
             raise Refused(413, f"The body may have at most {cap:,} bytes.")
-        if self.bodies >= self.caps.max_bodies:
+        if self.bodies >= self.caps.bodies:
             raise Refused(503, "Too many requests at once. Try again in a moment.")
         self.bodies += 1
         try:
-            async with asyncio.timeout(self.caps.max_body_seconds):
+            async with asyncio.timeout(self.caps.body_seconds):
                 return await _gather(receive, cap)
         except TimeoutError:
-            raise Refused(
-                408, f"The body did not arrive within {self.caps.max_body_seconds} seconds."
-            ) from None
+            raise Refused(408, f"The body did not arrive within {self.caps.body_seconds} seconds.") from None
         finally:
             self.bodies -= 1
 
@@ -198,7 +197,7 @@ class Guard:
         now = time.monotonic()
         while self.uploads and self.uploads[0][0] < now - 3600:
             self.uploads.popleft()
-        if sum(each for _, each in self.uploads) + size > self.caps.max_upload_bytes_per_hour:
+        if sum(each for _, each in self.uploads) + size > self.caps.upload_bytes_per_hour:
             raise Refused(503, "Too many files were sent in the last hour. Draw instead, or come back later.")
         self.uploads.append((now, size))
 

@@ -38,7 +38,12 @@ PICTURE_PIXELS = 20_000_000  # a phone's photograph has 12 million; larger ones 
 
 def serve(demo: CarefulBlocks, **look: Any) -> None:
     """Serve `demo` until interrupted. `look` (theme, styles, scripts) goes to Gradio's `launch` as it is."""
-    caps = Caps.from_environment()
+    print(f"The page is at {start(demo, Caps.from_environment(), **look)}", flush=True)
+    demo.block_thread()
+
+
+def start(demo: CarefulBlocks, caps: Caps, **look: Any) -> str:
+    """Serve `demo` from threads of its own; `demo.close()` ends it. Returns the address."""
     PIL.Image.MAX_IMAGE_PIXELS = PICTURE_PIXELS
     warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
     demo.queue(max_size=QUEUE_LENGTH, api_open=False)
@@ -55,11 +60,10 @@ def serve(demo: CarefulBlocks, **look: Any) -> None:
         footer_links=[],
         show_error=False,
         strict_cors=True,
-        max_file_size=caps.max_upload_bytes,
+        max_file_size=caps.upload_bytes,
         state_session_capacity=SESSION_STATES,
         quiet=True,
         prevent_thread_lock=True,
         **look,
     )
-    print(f"The page is at {address}", flush=True)
-    demo.block_thread()
+    return address
