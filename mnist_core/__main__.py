@@ -1,0 +1,263 @@
+"""`python -m mnist_core train / test / predict / benchmark`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Iterable
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import Image
+from torch.utils.data import DataLoader, TensorDataset
+
+from mnist_core import checkpoint, distributed
+from mnist_core.classifier import SHIPPED_WEIGHTS, Classifier, Prediction
+from mnist_core.config import PRESETS, Knob, TrainConfig, knobs
+from mnist_core.data import FOLDER_VARIABLE, load_data, load_mnist
+from mnist_core.events import Evaluation, Event, Step
+from mnist_core.history import History
+from mnist_core.plots import loss_figure
+from mnist_core.training import (
+    LOG_EVERY,
+    fit,
+    initial_model,
+    pick_device,
+    resolve,
+    test,
+    test_line,
+    train_line,
+)
+
+BAR_WIDTH = 30  # characters
+MISTAKE, INTERRUPTED = 2, 130  # exit statuses; 130 is what shells give Ctrl+C
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; its exit status. A user's mistake is one sentence on standard error."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except (ValueError, OSError) as error:
+        print(f"mnist_core: {error}", file=sys.stderr)
+        return MISTAKE
+    except KeyboardInterrupt:
+        print("\nmnist_core: interrupted.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m mnist_core", description="Train, test and use the ConvNet."
+    )
+    commands = parser.add_subparsers(required=True, metavar="train | test | predict | benchmark")
+    training = commands.add_parser("train", help="train on MNIST; without flags, by the book's recipe")
+    training.set_defaults(run=_train)
+    training.add_argument(
+        "--preset", choices=PRESETS, default="book", help="the recipe that the flags change"
+    )
+    training.add_argument(
+        "--out", type=Path, help="folder for weights.pt, weights.json, history.csv, loss.png"
+    )
+    for name, knob in knobs().items():
+        _add_flag(training, name, knob)
+    testing = commands.add_parser("test", help="read all 10,000 test digits with stored weights")
+    testing.set_defaults(run=_test)
+    predicting = commands.add_parser("predict", help="read the digit in each picture")
+    predicting.set_defaults(run=_predict)
+    predicting.add_argument("images", nargs="+", metavar="IMAGE", help="dark ink on light, or light on dark")
+    predicting.add_argument("--json", action="store_true", help="print a JSON list instead of lines")
+    for command in (testing, predicting):
+        command.add_argument(
+            "--weights", type=Path, default=SHIPPED_WEIGHTS, help="the shipped ones unless given"
+        )
+    for command in (training, testing):
+        command.add_argument(
+            "--data-dir", type=Path, help=f"MNIST's folder; else ${FOLDER_VARIABLE}, else ./data"
+        )
+    for command in (training, testing, predicting):
+        command.add_argument("--device", help="cpu, cuda or mps; the best there is unless given")
+    timing = commands.add_parser("benchmark", help="time it against the book's pipeline", add_help=False)
+    timing.add_argument("rest", nargs=argparse.REMAINDER)
+    timing.set_defaults(run=_benchmark)
+    return parser
+
+
+def _add_flag(parser: argparse.ArgumentParser, name: str, knob: Knob) -> None:
+    """A flag for one field of the recipe; absent from the result unless given, so that a preset's value stays."""
+    default = getattr(TrainConfig(), name)
+    limits = "" if knob.choices else f" From {knob.low:g} to {knob.high:g}."
+    parser.add_argument(
+        "--" + name.replace("_", "-"),
+        type=type(default),
+        choices=knob.choices,
+        default=argparse.SUPPRESS,
+        metavar=None if knob.choices else name.upper(),
+        help=f"{knob.help}{limits} The book: {default}.".replace("%", "%%"),
+    )
+
+
+def _train(options: argparse.Namespace) -> int:
+    given = {name: value for name, value in vars(options).items() if name in knobs()}
+    config = replace(PRESETS[options.preset], **given)
+    device = pick_device(options.device)
+    shared = distributed.is_launched()
+    with distributed.together(device) if shared else nullcontext(device) as device:
+        config = resolve(config, device)
+        writer = distributed.is_writer()
+        show = _Display() if writer else None
+
+        def load():
+            return load_data(config, options.data_dir, progress=show and show.download)
+
+        train_data, test_data = distributed.writer_first(load) if shared else load()
+        model = initial_model(config)
+        if show:
+            show.line(f"Training on {device.type} in {config.precision}, threads: {config.threads}.")
+        events = (distributed.fit if shared else fit)(model, train_data, test_data, config, device)
+        batches = math.ceil(len(train_data) / config.batch_size)
+        history, interrupted = _follow(events, batches, len(train_data), show)
+        if writer and options.out:
+            _write(options.out, model, config, history)
+            print(f"Wrote weights.pt, weights.json, history.csv and loss.png to {options.out}.")
+    return INTERRUPTED if interrupted else 0
+
+
+def _follow(events: Iterable[Event], batches: int, n: int, show: _Display | None) -> tuple[History, bool]:
+    """Train to the end or to Ctrl+C, telling how it goes; the history, and whether it was interrupted."""
+    history = History()
+    try:
+        for event in events:
+            if isinstance(event, Step):
+                history.add_step(event)
+                if show:
+                    show.step(event, batches, n)
+            elif isinstance(event, Evaluation):
+                history.add_evaluation(event)
+                if show:
+                    show.line(test_line(event.loss, event.correct, event.n))
+    except KeyboardInterrupt:
+        if show:
+            show.line("Interrupted: the weights are as they were after the last step.")
+        return history, True
+    return history, False
+
+
+def _write(folder: Path, model, config: TrainConfig, history: History) -> None:
+    """What a run leaves: weights with their metadata, the metadata as JSON, the history, the plot."""
+    tested = history.evaluations[-1] if history.evaluations else None
+    accuracy, n = (tested.accuracy, tested.n) if tested else (None, 0)
+    seconds = history.last.seconds if history.last else 0.0
+    metadata = checkpoint.describe(config, accuracy=accuracy, n=n, seconds=seconds)
+    checkpoint.save(folder / "weights.pt", model, metadata)
+    checkpoint.write_whole(folder / "weights.json", (json.dumps(metadata, indent=2) + "\n").encode())
+    checkpoint.write_whole(folder / "history.csv", history.to_csv().encode())
+    loss_figure(history).savefig(folder / "loss.png")
+
+
+def _test(options: argparse.Namespace) -> int:
+    device = pick_device(options.device)
+    model, _ = checkpoint.load(options.weights)
+    digits = load_mnist(options.data_dir, train=False, progress=_Display().download)
+    data = TensorDataset(digits.normalised(), digits.labels)
+    test(model.to(device), device, DataLoader(data, batch_size=TrainConfig().test_batch_size))
+    return 0
+
+
+def _predict(options: argparse.Namespace) -> int:
+    classifier = Classifier.load(options.weights, pick_device(options.device))
+    readings = []
+    for name in options.images:
+        with _open(name) as image:
+            readings.append((name, classifier.predict(image)))
+    if options.json:
+        print(json.dumps([_as_values(name, prediction) for name, prediction in readings], indent=2))
+    else:
+        for name, prediction in readings:
+            print(f"{name}: {_as_words(prediction)}")
+    return 0
+
+
+def _open(name: str) -> Image.Image:
+    try:
+        return Image.open(name)
+    except FileNotFoundError as error:
+        raise ValueError(f"{name} does not exist: name a picture file.") from error
+    except (OSError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{name} is not a picture that can be read: save it as PNG or JPEG.") from error
+
+
+def _as_values(name: str, prediction: Prediction) -> dict[str, object]:
+    return {
+        "image": name,
+        "digit": prediction.digit,
+        "probabilities": prediction.probabilities,
+        "guess": prediction.guess,
+        "reason": prediction.reason,
+    }
+
+
+def _as_words(prediction: Prediction) -> str:
+    if prediction.guess is None:
+        return f"no digit. {prediction.reason}"
+    guess = f"{prediction.guess} ({prediction.probabilities[prediction.guess]:.1%})"
+    return guess if prediction.digit is not None else f"no digit. {prediction.reason} Perhaps {guess}."
+
+
+def _benchmark(options: argparse.Namespace) -> int:
+    from mnist_core import benchmark  # imports torchvision
+
+    return benchmark.main(options.rest)
+
+
+class _Display:
+    """What a run shows: a bar that stays in place on a terminal, the book's lines anywhere else."""
+
+    def __init__(self) -> None:
+        self.terminal = sys.stdout.isatty()
+        self._drawn = ""
+        self._announced = False
+
+    def line(self, text: str) -> None:
+        """Print a line above the bar."""
+        self._draw("")
+        print(text, flush=True)
+
+    def step(self, step: Step, batches: int, n: int) -> None:
+        """Show a step of an epoch with so many batches and digits."""
+        b_i = (step.step - 1) % batches
+        if not self.terminal:
+            if b_i % LOG_EVERY == 0:
+                print(train_line(step.epoch, b_i, batches, step.size, n, step.loss), flush=True)
+            return
+        speed = step.seen / step.seconds
+        left = (step.steps - step.step) * step.seconds / step.step
+        says = f"epoch {step.epoch}  loss {step.loss:.4f}  {speed:,.0f} images/s  {left:.0f} s left"
+        self._bar(step.step / step.steps, says)
+
+    def download(self, came: int, total: int) -> None:
+        """Show how far MNIST's download is, in bytes."""
+        says = f"Downloading MNIST: {came / 1e6:.1f} of {total / 1e6:.1f} MB"
+        if self.terminal:
+            self._bar(came / total, says)
+        elif not self._announced:
+            print(says, flush=True)
+        self._announced = True
+
+    def _bar(self, share: float, says: str) -> None:
+        filled = round(share * BAR_WIDTH)
+        bar = f"{'█' * filled}{'░' * (BAR_WIDTH - filled)} {share:4.0%}  {says}"
+        if bar != self._drawn:
+            self._draw(bar)
+
+    def _draw(self, bar: str) -> None:
+        if self.terminal and (bar or self._drawn):
+            print(f"\r{bar:<{len(self._drawn)}}", end="" if bar else "\r", flush=True)
+            self._drawn = bar
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""What happens during training, one small frozen thing at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+
+from mnist_core.config import knobs
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of training was taken.
+
+    Attributes:
+        step: its number, from 1.
+        steps: how many the run will have.
+        epoch: from 1.
+        seen: digits read since the run began, this step's among them.
+        size: digits in this step's batch.
+        loss: the batch's mean loss, dropout on, before the step changed the weights.
+        learning_rate: what this step was taken with.
+        seconds: spent on training since the run began; evaluations and pauses do not count.
+    """
+
+    step: int
+    steps: int
+    epoch: int
+    seen: int
+    size: int
+    loss: float
+    learning_rate: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Testing:
+    """An evaluation has read `done` of its `n` test digits."""
+
+    done: int
+    n: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All test digits were read.
+
+    Attributes:
+        step: steps taken so far.
+        epoch: the epoch of the last step.
+        loss: summed over all test digits, then divided by their number.
+        accuracy: from 0 to 1.
+        correct: digits that were recognised.
+        n: digits that were read: all of them.
+        confusion: int64 (10, 10), how often the row's digit was taken for the column's.
+        seconds: this evaluation took.
+    """
+
+    step: int
+    epoch: int
+    loss: float
+    accuracy: float
+    correct: int
+    n: int
+    confusion: torch.Tensor = field(repr=False, compare=False)
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The run is over: its last step, the seconds spent on training, the last evaluation."""
+
+    step: int
+    seconds: float
+    evaluation: Evaluation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What to change in a run that is under way, by `events.send(Change(...))`; None leaves it."""
+
+    learning_rate: float | None = None
+    momentum: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("learning_rate", self.learning_rate), ("momentum", self.momentum)):
+            if value is not None:
+                knobs()[name].check(name, value, 0.0)
+
+
+Event = Step | Testing | Evaluation | Finished
