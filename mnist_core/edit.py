@@ -141,16 +141,14 @@ def _one_dab_more(
     size = np.abs(moved).sum(axis=(1, 2))
     promise = np.tensordot(moved, _slope(model, draft.ink, target), axes=2)
     promise[(change > budget) | (size < 0.5)] = -np.inf
-    ranked = np.argsort(-promise)[:_TRIED]
-    return [
-        _Draft(
-            edited[at],
-            (*draft.dabs, Dab(*divmod(int(at) % len(discs), IMAGE_SIZE), drawn=at < len(discs))),
-            change[at],
-        )
-        for at in ranked
-        if promise[at] > -np.inf
-    ]
+    ranked = [int(at) for at in np.argsort(-promise)[:_TRIED] if promise[at] > -np.inf]
+    return [_Draft(edited[at], (*draft.dabs, _dab(at)), change[at]) for at in ranked]
+
+
+def _dab(at: int) -> Dab:
+    """The dab at an index into all dabs drawn, then all dabs erased, row by row."""
+    erased, place = divmod(at, IMAGE_SIZE**2)
+    return Dab(*divmod(place, IMAGE_SIZE), drawn=not erased)
 
 
 def _slope(model: ConvNet, ink: np.ndarray, target: int) -> np.ndarray:
