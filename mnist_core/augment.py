@@ -7,6 +7,8 @@ network is trained on the geometry it will be shown.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 
@@ -39,38 +41,48 @@ def vary(images: torch.Tensor, generator: torch.Generator | None = None) -> torc
 def repen(images: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
     """(N, 1, 28, 28) from 0 to 1 -> the same with thicker or thinner strokes, by up to two pixels."""
     change = torch.rand(len(images), 1, 1, 1, generator=generator) * 2 * PEN - PEN  # below 0: thinner
-    thicker = F.max_pool2d(images, 3, stride=1, padding=1)
-    thinner = 1 - F.max_pool2d(1 - images, 3, stride=1, padding=1)
-    thinner = torch.maximum(thinner, images * 0.25)  # a thin stroke fades, but does not break
-    other = torch.where(change > 0, thicker, thinner)
+    thinner = torch.maximum(_spread(images, torch.minimum), images * 0.25)  # a thin stroke fades, unbroken
+    other = torch.where(change > 0, _spread(images, torch.maximum), thinner)
     return images + change.abs() * (other - images)
 
 
+def _spread(images: torch.Tensor, extreme: Callable[..., torch.Tensor]) -> torch.Tensor:
+    """The extreme of each pixel and its eight neighbours, paper around the picture: (N, 1, 28, 28)."""
+    padded = F.pad(images, (1, 1, 1, 1))
+    rows = extreme(extreme(padded[:, :, :-2], padded[:, :, 1:-1]), padded[:, :, 2:])
+    return extreme(extreme(rows[..., :-2], rows[..., 1:-1]), rows[..., 2:])
+
+
 def _full_ink(images: torch.Tensor) -> torch.Tensor:
-    """Each picture's strongest pixels made full ink, as `preprocess` does, and some of the blur taken back."""
+    """Each picture's strongest pixels made full ink, as `preprocess` does, and some blur taken back."""
     return (images / images.amax(dim=(2, 3), keepdim=True).clamp_min(0.05) * 1.15).clamp_max(1)
 
 
 def _grid(images: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
     """Where in each picture (N, 1, 28, 28) every pixel of its variant comes from: (N, 28, 28, 2), -1 to 1."""
     n = len(images)
-    forward = _linear(n, generator)  # (N, 2, 2): where a point goes
-    ink = images[:, 0] / images.sum(dim=(1, 2, 3)).clamp_min(1e-6)[:, None, None]
     steps = torch.arange(SIZE, dtype=torch.float32)
-    y, x = torch.meshgrid(steps, steps, indexing="ij")
-    mean = torch.stack([(ink * x).sum((1, 2)), (ink * y).sum((1, 2))], dim=1)  # (N, 2)
-    points = torch.stack([x, y], dim=-1).reshape(1, -1, 2) - mean[:, None]  # (N, 784, 2)
-    reached = points @ forward.transpose(1, 2)
-    inside = (images[:, 0] > _INK).reshape(n, -1, 1)
-    far = torch.tensor(1e3)
-    extent = torch.where(inside, reached, -far).amax(1) - torch.where(inside, reached, far).amin(1) + 1
-    scale = INK_SIZE / extent.amax(1).clamp_min(1)  # (N,)
+    profiles = images.sum(dim=2)[:, 0], images.sum(dim=3)[:, 0]  # over columns, over rows: (N, 28) each
+    mean_x, mean_y = ((p @ steps / p.sum(1).clamp_min(1e-6))[:, None, None] for p in profiles)
+    x, y = steps[None, None, :] - mean_x, steps[None, :, None] - mean_y  # (N, 1, 28), (N, 28, 1)
+    linear = _linear(n, generator)  # (N, 2, 2): where a point goes
+    (a, b), (c, d) = (row.unbind(1) for row in linear[..., None, None].unbind(1))  # (N, 1, 1) each
+    nowhere = (images[:, 0] <= _INK) * 1e3  # pixels without ink are put far behind those with some
+    extents = [
+        (reached - nowhere).amax((1, 2)) - (reached + nowhere).amin((1, 2)) + 1
+        for reached in (a * x + b * y, c * x + d * y)
+    ]
+    scale = INK_SIZE / torch.stack(extents).amax(0).clamp_min(1)  # (N,)
     scale = scale * (1 - SHRINK * torch.rand(n, generator=generator))
-    back = torch.linalg.inv(forward * scale[:, None, None])
-    jitter = torch.rand(n, 1, 2, generator=generator) - 0.5  # the centre is put at a whole pixel
-    target = torch.stack([x, y], dim=-1).reshape(1, -1, 2) - CENTRE - jitter + _wobble(n, generator)
-    source = target @ back.transpose(1, 2) + mean[:, None]
-    return (source * (2 / (SIZE - 1)) - 1).reshape(n, SIZE, SIZE, 2)
+    (a, b), (c, d) = (
+        row.unbind(1) for row in torch.linalg.inv(linear * scale[:, None, None])[..., None, None].unbind(1)
+    )
+    offset = CENTRE + torch.rand(n, 2, 1, 1, generator=generator) - 0.5  # the centre is put at a whole pixel
+    wobble = _wobble(n, generator)
+    x = steps[None, None, :] - offset[:, 0] + wobble[:, 0]
+    y = steps[None, :, None] - offset[:, 1] + wobble[:, 1]
+    source = torch.stack([a * x + b * y + mean_x, c * x + d * y + mean_y], dim=-1)  # pixels
+    return source * (2 / (SIZE - 1)) - 1
 
 
 def _linear(n: int, generator: torch.Generator | None) -> torch.Tensor:
@@ -85,8 +97,16 @@ def _linear(n: int, generator: torch.Generator | None) -> torch.Tensor:
 
 
 def _wobble(n: int, generator: torch.Generator | None) -> torch.Tensor:
-    """(N, 784, 2) pixels: a smooth random displacement."""
+    """(N, 2, 28, 28) pixels: a smooth random displacement, to the right and downwards."""
     strength = torch.rand(n, 1, 1, 1, generator=generator) * WOBBLE
     coarse = torch.randn(n, 2, WOBBLE_GRID, WOBBLE_GRID, generator=generator) * strength
-    fine = F.interpolate(coarse, size=(SIZE, SIZE), mode="bicubic", align_corners=True)
-    return fine.reshape(n, 2, -1).transpose(1, 2)
+    return _FINER @ coarse @ _FINER.T
+
+
+def _finer() -> torch.Tensor:
+    """(28, WOBBLE_GRID): how much each coarse grid point weighs at each pixel, by cubic interpolation."""
+    points = torch.eye(WOBBLE_GRID)[None, None]
+    return F.interpolate(points, size=(SIZE, WOBBLE_GRID), mode="bicubic", align_corners=True)[0, 0]
+
+
+_FINER = _finer()

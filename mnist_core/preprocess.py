@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
+from mnist_core.photo import is_photograph, photographed_ink
+
 MEAN = 0.1302  # the book's, of pixels from 0 to 1; over all of MNIST's training pixels it is 0.1307
 STD = 0.3069  # likewise; 0.3081
 SIZE = 28  # pixels; what the network sees
@@ -43,16 +45,22 @@ def normalise(images: np.ndarray | torch.Tensor) -> torch.Tensor:
 
 
 def find_ink(image: Image.Image | np.ndarray) -> np.ndarray:
-    """Where the pen went: (H, W) uint8, 0 for paper and 255 for the strongest ink; all 0 if there is none.
+    """Where the pen went: (h, w) uint8, 0 for paper and 255 for the strongest ink; all 0 if there is none.
 
-    Larger pictures than `LONGEST_SIDE` come back smaller by a whole factor, `shrink_factor`. Paper is the
-    commonest colour along the picture's frame; ink is whatever differs from it, darker or lighter.
+    On a drawing or a clean scan, paper is the commonest colour along the frame and ink whatever differs from
+    it, darker or lighter; a photograph's light, rules and grain are taken away first. The result is smaller
+    than the picture, by the same factor both ways, if that is a photograph or longer than `LONGEST_SIDE`.
     """
     pixels = _pixels(image)
-    ink = _difference(pixels, _paper(pixels))
-    if ink.ndim == 3:
-        ink = ink.max(axis=2)
-    return _stretch(ink)
+    frame = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    if pixels.ndim == 3:
+        paper = np.array([np.bincount(channel).argmax() for channel in frame.T], np.uint8)
+    else:
+        paper = np.bincount(frame).argmax().astype(np.uint8)
+    if min(pixels.shape[:2]) > 2 * SIZE and is_photograph(frame, paper):
+        return photographed_ink(Image.fromarray(pixels).convert("L"))
+    ink = np.maximum(pixels, paper) - np.minimum(pixels, paper)  # their distance, without leaving uint8
+    return _stretch(ink if ink.ndim == 2 else ink.max(axis=2))
 
 
 def place(ink: np.ndarray) -> np.ndarray:
@@ -78,11 +86,6 @@ def ink_box(ink: np.ndarray) -> tuple[int, int, int, int] | None:
         return None
     columns = np.flatnonzero(ink.max(axis=0) > faint)
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
-
-
-def shrink_factor(width: int, height: int) -> int:
-    """The whole factor by which `find_ink` makes a picture of this size (pixels) smaller; 1 for most."""
-    return -(-max(width, height) // LONGEST_SIDE)
 
 
 def _fit(crop: np.ndarray) -> np.ndarray:
@@ -111,19 +114,6 @@ def _stretch(ink: np.ndarray) -> np.ndarray:
     return (np.arange(256) * (255 / strongest)).clip(0, 255).astype(np.uint8)[ink]
 
 
-def _difference(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
-    """|pixels - paper|, without leaving uint8."""
-    return np.maximum(pixels, paper) - np.minimum(pixels, paper)
-
-
-def _paper(pixels: np.ndarray) -> np.ndarray:
-    """The commonest value along the frame, uint8: a scalar for (H, W), one per channel for (H, W, 3)."""
-    frame = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    if frame.ndim == 1:
-        return np.bincount(frame).argmax().astype(np.uint8)
-    return np.array([np.bincount(channel).argmax() for channel in frame.T], np.uint8)
-
-
 def _pixels(image: Image.Image | np.ndarray) -> np.ndarray:
     """A picture as uint8 (H, W) or (H, W, 3): upright, not transparent, not huge."""
     if isinstance(image, np.ndarray):
@@ -137,13 +127,12 @@ def _pixels(image: Image.Image | np.ndarray) -> np.ndarray:
         raise ValueError(
             f"Expected a picture with pixels; got {image.width}x{image.height}. Give one at least 1x1."
         )
-    factor = shrink_factor(image.width, image.height)
-    image = _plain(ImageOps.exif_transpose(image), factor)
-    return np.asarray(image)
+    return np.asarray(_plain(ImageOps.exif_transpose(image)))
 
 
-def _plain(image: Image.Image, factor: int) -> Image.Image:
-    """Any mode -> "L" or "RGB", smaller by `factor`."""
+def _plain(image: Image.Image) -> Image.Image:
+    """Any mode -> "L" or "RGB", its longer side `LONGEST_SIDE` pixels at most."""
+    factor = -(-max(image.size) // LONGEST_SIDE)
     if image.mode.startswith("I") or image.mode == "F":
         image = _sixteen_bits(image)
     if image.has_transparency_data:

@@ -1,0 +1,162 @@
+"""Pictures for tests: scribbles and sketches, photographs of drawings, numbers of several digits.
+
+Nothing here is trained on.
+"""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
+
+Strokes = list[np.ndarray]  # each (points, 2), x to the right and y downwards
+CANVAS = 280  # pixels
+
+
+def draw(strokes: Strokes, *, size: float = 0.6, pen: float = 0.04, canvas: int = CANVAS) -> Image.Image:
+    """Strokes in black ink in the middle of a white square, "L"; `size` and `pen` are shares of its side."""
+    points = np.concatenate(strokes)
+    low, high = points.min(axis=0), points.max(axis=0)
+    scale = canvas * size / max(float((high - low).max()), 1e-9)
+    return ink(
+        [(stroke - (low + high) / 2) * scale + canvas / 2 for stroke in strokes],
+        (canvas, canvas),
+        canvas * pen,
+    )
+
+
+def ink(paths: Strokes, size: tuple[int, int], pen: float) -> Image.Image:
+    """Paths in pixels as black ink on white, with smooth edges and round ends."""
+    image = Image.new("L", (size[0] * 2, size[1] * 2), 255)
+    pencil, radius = ImageDraw.Draw(image), pen
+    for path in paths:
+        points = [(float(x) * 2, float(y) * 2) for x, y in path]
+        if len(points) > 1:
+            pencil.line(points, fill=0, width=round(pen * 2), joint="curve")
+        for x, y in points:
+            pencil.ellipse([x - radius, y - radius, x + radius, y + radius], fill=0)
+    return image.resize(size, Image.Resampling.BOX)
+
+
+# No digits
+
+
+def scribble(rng: np.random.Generator) -> Image.Image:
+    """Aimless pen work: a tangle, a zigzag, a spiral, or hatching."""
+    kind = rng.integers(4)
+    t = np.linspace(0, 1, 120)
+    if kind == 0:
+        corners = rng.uniform(0, 1, (rng.integers(8, 16), 2))
+        strokes = [_smooth(corners)]
+    elif kind == 1:
+        teeth = rng.integers(5, 10)
+        strokes = [
+            np.stack([np.linspace(0, 1, teeth * 2), np.tile([0, 1], teeth) * rng.uniform(0.5, 1)], axis=1)
+        ]
+        strokes[0] = strokes[0] + rng.normal(0, 0.05, strokes[0].shape)
+    elif kind == 2:
+        angle = t * 2 * np.pi * rng.uniform(3, 5)
+        strokes = [np.stack([t * np.cos(angle), t * np.sin(angle) * rng.uniform(0.6, 1)], axis=1)]
+    else:
+        lines = rng.integers(5, 9)
+        strokes = [rng.normal(0, 0.04, (2, 2)) + [(0, i / lines), (1, i / lines + 0.2)] for i in range(lines)]
+    return draw([_turned(stroke, rng.uniform(-0.6, 0.6)) for stroke in strokes], **_pad(rng))
+
+
+def sketch(rng: np.random.Generator) -> Image.Image:
+    """A face, a house, a star or an arrow, as a child draws them."""
+    strokes = (_face, _house, _star, _arrow)[rng.integers(4)](rng)
+    strokes = [stroke + rng.normal(0, 0.012, stroke.shape) for stroke in strokes]
+    return draw([_turned(stroke, rng.normal(0, 0.1)) for stroke in strokes], **_pad(rng))
+
+
+def _pad(rng: np.random.Generator) -> dict[str, float]:
+    return {"size": rng.uniform(0.4, 0.85), "pen": rng.choice([0.022, 0.035, 0.05])}
+
+
+def _arc(
+    x: float, y: float, rx: float, ry: float, start: float = 0, end: float = 1, n: int = 40
+) -> np.ndarray:
+    """Part of an ellipse; `start` and `end` in turns, clockwise from the right."""
+    angle = np.linspace(start, end, n) * 2 * np.pi
+    return np.stack([x + rx * np.cos(angle), y + ry * np.sin(angle)], axis=1)
+
+
+def _face(rng: np.random.Generator) -> Strokes:
+    eye, height = rng.uniform(0.02, 0.08), rng.uniform(0.8, 1.2)
+    mouth = (
+        _arc(0, 0.2, 0.45, 0.35, 0.05, 0.45) if rng.random() < 0.7 else _arc(0, 0.65, 0.4, 0.3, 0.55, 0.95)
+    )
+    strokes = [_arc(0, 0, 1, height), _arc(-0.4, -0.3, eye, eye), _arc(0.4, -0.3, eye, eye), mouth]
+    if rng.random() < 0.5:
+        strokes.append(np.array([(0, -0.15), (-0.08, 0.15), (0.08, 0.15)]))
+    return strokes
+
+
+def _house(rng: np.random.Generator) -> Strokes:
+    wide, roof = rng.uniform(0.8, 1.4), rng.uniform(0.5, 0.9)
+    walls = np.array([(0, 0), (0, 1), (wide, 1), (wide, 0), (0, 0)])
+    strokes = [walls, np.array([(-0.1, 0), (wide / 2, -roof), (wide + 0.1, 0)])]
+    if rng.random() < 0.8:
+        strokes.append(np.array([(wide * 0.4, 1), (wide * 0.4, 0.5), (wide * 0.65, 0.5), (wide * 0.65, 1)]))
+    return strokes
+
+
+def _star(rng: np.random.Generator) -> Strokes:
+    if rng.random() < 0.5:  # in one line through the middle
+        angle = (np.arange(6) * 2 / 5 - 0.25) * 2 * np.pi
+        return [np.stack([np.cos(angle), np.sin(angle)], axis=1)]
+    angle = (np.arange(11) / 10 - 0.25) * 2 * np.pi
+    radius = np.where(np.arange(11) % 2, rng.uniform(0.35, 0.5), 1)
+    return [np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)]
+
+
+def _arrow(rng: np.random.Generator) -> Strokes:
+    barb, way = rng.uniform(0.15, 0.35), rng.uniform(-1, 1)
+    shaft, head = np.array([(0, 0), (1, 0)]), np.array([(1 - barb, -barb), (1, 0), (1 - barb, barb)])
+    strokes = [shaft, head] if rng.random() < 0.7 else [shaft, head, head * (-1, 1) + (1, 0)]
+    return [_turned(stroke, way * np.pi) for stroke in strokes]
+
+
+def _turned(stroke: np.ndarray, angle: float) -> np.ndarray:
+    cos, sin = np.cos(angle), np.sin(angle)
+    return stroke @ np.array([[cos, sin], [-sin, cos]])
+
+
+def _smooth(corners: np.ndarray, per_corner: int = 12) -> np.ndarray:
+    """A curve near the corners: their polyline, thrice averaged."""
+    steps = np.linspace(0, len(corners) - 1, len(corners) * per_corner)
+    path = np.stack([np.interp(steps, np.arange(len(corners)), axis) for axis in corners.T], axis=1)
+    for _ in range(3):
+        path[1:-1] = np.stack([np.convolve(axis, np.ones(3) / 3, "valid") for axis in path.T], axis=1)
+    return path
+
+
+# Photographs
+
+
+def photograph(drawing: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """A drawing (black on white, "L") as a phone takes it: JPEG, grey and ruled paper, turned, light from one side.
+
+    The light falls off by 2:1 to 3:1 across the picture, the grain has a standard deviation of 8 to 12 grey
+    levels, the sheet is turned by up to 10 degrees, and JPEG's quality is 60.
+    """
+    size = drawing.width
+    ink_share = 1 - np.asarray(drawing, np.float64) / 255
+    rules = np.zeros((size, size))
+    gap = rng.uniform(0.09, 0.16) * size
+    for y in np.arange(rng.uniform(0, gap), size, gap):
+        rules[int(y) : int(y) + max(1, size // 200)] = rng.uniform(0.2, 0.4)
+    sheet = Image.fromarray(np.maximum(ink_share * rng.uniform(0.65, 0.9), rules).astype(np.float32))
+    sheet = sheet.rotate(rng.uniform(-10, 10), Image.Resampling.BILINEAR)
+    reflected = rng.uniform(0.7, 0.9) * (1 - np.asarray(sheet, np.float64))  # of the light
+    angle, ratio = rng.uniform(0, 2 * np.pi), rng.uniform(2, 3)
+    y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
+    along = (x * np.cos(angle) + y * np.sin(angle)) / (abs(np.cos(angle)) + abs(np.sin(angle)))  # -1 to 1
+    light = 1 - (along + 1) / 2 * (1 - 1 / ratio)
+    grey = 255 * reflected * light + rng.normal(0, rng.uniform(8, 12), (size, size))
+    file = io.BytesIO()
+    photo = Image.fromarray(grey.clip(0, 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(0.6))
+    photo.save(file, "JPEG", quality=60)
+    return Image.open(file)
