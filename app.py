@@ -3,9 +3,10 @@
 python app.py
 """
 
-from mnist_core.page import build, look
+from mnist_core.page import build, serve, warm_up
 
 demo = build()
 
 if __name__ == "__main__":
-    demo.launch(**look())
+    warm_up()
+    serve(demo)

@@ -4,20 +4,39 @@ from __future__ import annotations
 
 import gradio as gr
 
+from mnist_core.page import launch
+from mnist_core.page.api import predict_endpoint
+from mnist_core.page.draw import draw_tab
+from mnist_core.page.faults import CarefulBlocks
+from mnist_core.page.inside import inside_tab
+from mnist_core.page.reading import reader
 from mnist_core.page.theme import look
+from mnist_core.page.visit import VisitSecret
 
-__all__ = ["build", "look"]
+__all__ = ["build", "serve", "warm_up"]
 
 
-def build() -> gr.Blocks:
+def build() -> CarefulBlocks:
     """The whole page, not yet launched."""
-    with gr.Blocks(title="Handwritten digits, read as you draw") as demo:
-        gr.HTML("<h1>Handwritten digits</h1>", elem_id="masthead")
+    with CarefulBlocks(title="Handwritten digits, read as you draw") as demo:
+        gr.HTML("<h1>Handwritten digits, read as you draw</h1>", elem_id="masthead")
+        secret = VisitSecret()
         with gr.Tabs(elem_id="rooms"):
-            with gr.Tab("Draw", id="draw"):
-                pass
+            with gr.Tab("Draw", id="draw") as draw:
+                weights = draw_tab(secret, draw, demo)
             with gr.Tab("Train", id="train"):
                 pass
             with gr.Tab("Look inside", id="inside"):
-                pass
+                inside_tab(secret, weights)
+        predict_endpoint()
     return demo
+
+
+def serve(demo: CarefulBlocks) -> None:
+    """Serve the page until interrupted: `launch` says how, `theme` how it looks."""
+    launch.serve(demo, **look())
+
+
+def warm_up() -> None:
+    """Load the shipped weights in the background, so that the first drawing is read at once."""
+    reader.warm_up()

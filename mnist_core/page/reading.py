@@ -9,13 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import gradio as gr
+import numpy as np
 import torch
 
-from mnist_core.classifier import Classifier, Prediction
+from mnist_core.classifier import Prediction
 from mnist_core.model import CLASSES
 from mnist_core.page.pad import Drawing
 from mnist_core.page.theme import ASSETS
 from mnist_core.preprocess import SIZE
+from mnist_core.runs import SHIPPED, classifier_for
 
 
 class Answer(NamedTuple):
@@ -31,25 +33,18 @@ class Reader:
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "reader", initializer=torch.set_num_threads, initargs=(1,))
-        self._shipped: Classifier | None = None
-
-    def shipped(self) -> Classifier:
-        """The classifier with the shipped weights, loaded once."""
-        if self._shipped is None:
-            self._shipped = Classifier.load()
-        return self._shipped
 
     def warm_up(self) -> None:
         """Load the shipped weights and read once, in the background, so that no visitor waits for it."""
-        self._thread.submit(lambda: self.shipped().read(torch.eye(SIZE).mul(255).byte().numpy()))
+        self._thread.submit(lambda: classifier_for("", SHIPPED).read(np.eye(SIZE, dtype=np.uint8) * 255))
 
-    async def read(self, drawing: Drawing, classifier: Classifier | None = None) -> Answer:
-        """The digits of a drawing, by the shipped weights unless others are given."""
-        if drawing.image is None:
+    async def read(self, secret: str, weights: str | None, drawing: Drawing) -> Answer:
+        """The digits of a visit's drawing, by the shipped weights or by one of its own runs."""
+        image = drawing.image
+        if image is None:
             return Answer(drawing.number, [], (1, 1))
-        read = (classifier or self.shipped()).read
-        digits = await asyncio.wrap_future(self._thread.submit(read, drawing.image))
-        return Answer(drawing.number, digits, drawing.image.size)
+        job = self._thread.submit(lambda: classifier_for(secret, weights).read(image))
+        return Answer(drawing.number, await asyncio.wrap_future(job), image.size)
 
 
 reader = Reader()

@@ -83,6 +83,10 @@ def theme() -> gr.themes.Base:
 
 
 def look() -> dict[str, Any]:
-    """Arguments for `launch()`: theme, style sheets, scripts."""
+    """Arguments for `launch()`: the theme, and our style sheets and scripts as part of the page itself.
+
+    Gradio's own `css_paths` would write every rule twice, once with a stronger selector, which breaks `@media`.
+    """
+    styles = "".join(f"<style>{(ASSETS / name).read_text(encoding='utf-8')}</style>" for name in STYLES)
     scripts = "".join(f"<script>{(ASSETS / name).read_text(encoding='utf-8')}</script>" for name in SCRIPTS)
-    return {"theme": theme(), "css_paths": [ASSETS / name for name in STYLES], "head": scripts or None}
+    return {"theme": theme(), "head": styles + scripts}
