@@ -87,9 +87,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_flag(parser: argparse.ArgumentParser, name: str, knob: Knob) -> None:
-    """A flag for one field of the recipe; absent from the result unless given, so that a preset's value stays."""
+    """A flag for one field of the recipe; unless given, the preset's value stays."""
     default = getattr(TrainConfig(), name)
-    limits = "" if knob.choices else f" From {knob.low:g} to {knob.high:g}."
+    limits = "" if knob.choices else f" A number {knob.limits}."
     parser.add_argument(
         "--" + name.replace("_", "-"),
         type=type(default),

@@ -22,6 +22,11 @@ class Knob:
     choices: tuple[str, ...] | None = None
     log: bool = False
 
+    @property
+    def limits(self) -> str:
+        """The lowest and the highest value, in words; for a number."""
+        return f"from {_plainly(self.low)} to {_plainly(self.high)}"
+
     def check(self, name: str, value: Any, default: Any) -> None:
         """Raise `ValueError`, saying what was expected, unless `value` is of the right kind and in range."""
         if self.choices is not None:
@@ -31,9 +36,13 @@ class Knob:
         kind = "a whole number" if isinstance(default, int) else "a number"
         whole = isinstance(value, int) and not isinstance(value, bool)
         if not (whole or (isinstance(value, float) and isinstance(default, float) and math.isfinite(value))):
-            raise ValueError(f"{name} must be {kind} from {self.low:g} to {self.high:g}; got {value!r}.")
+            raise ValueError(f"{name} must be {kind} {self.limits}; got {value!r}.")
         if not self.low <= value <= self.high:
-            raise ValueError(f"{name} must be {kind} from {self.low:g} to {self.high:g}; got {value!r}.")
+            raise ValueError(f"{name} must be {kind} {self.limits}; got {value!r}.")
+
+
+def _plainly(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:g}"
 
 
 def _knob(default: Any, help: str, **limits: Any) -> Any:
@@ -146,4 +155,9 @@ def knobs() -> dict[str, Knob]:
 
 PRESETS: dict[str, TrainConfig] = {
     "book": TrainConfig(),
+    "too_high": TrainConfig(optimizer="sgd", learning_rate=10.0),
+    "crawling": TrainConfig(optimizer="sgd", learning_rate=0.01, activation="sigmoid", epochs=1.0),
+    "by_heart": TrainConfig(train_size=300, epochs=20.0, dropout1=0.0, dropout2=0.0),
+    "batch_1": TrainConfig(batch_size=1, epochs=0.1),
+    "batch_1024": TrainConfig(batch_size=1024),
 }

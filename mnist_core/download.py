@@ -33,6 +33,7 @@ import os, sys, threading
 threading.Thread(target=lambda: (sys.stdin.read(), os._exit(1)), daemon=True).start()
 from torchvision.datasets import MNIST
 folder, skip, mirror = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+open(os.path.join(folder, "started"), "w").close()
 MNIST.mirrors = [mirror] if mirror else MNIST.mirrors[skip:]
 try:
     MNIST(folder, download=True)
@@ -104,7 +105,8 @@ def fetch(
         folder: what torchvision calls the root.
         progress: called now and then with the bytes that came and the bytes there are.
         cancelled: asked often; the download ends soon after it says True.
-        stall_seconds: how long a mirror may send nothing before it is given up.
+        stall_seconds: how long a mirror may send nothing before it is given up. torchvision writes 32 KB at
+            a time, so one that sends less than that in this time counts as stalled.
 
     Raises:
         DataError: nothing could be downloaded or written. Files that were there are as they were.
@@ -209,6 +211,8 @@ def _watch(
             seen, last_growth = came + extracted, time.monotonic()
             if progress is not None:
                 progress(min(came, DOWNLOAD_BYTES), DOWNLOAD_BYTES)
+        elif not (beside / "started").exists():
+            last_growth = time.monotonic()  # torchvision is still being imported
         elif time.monotonic() - last_growth > stall_seconds:
             return True
         time.sleep(_POLL_SECONDS)
