@@ -7,6 +7,7 @@ const verdict = find(".verdict");
 const rows = [...element.querySelectorAll("#probabilities li")];
 const modelInput = find("#model-input");
 const pixels = modelInput.getContext("2d");
+const reader = find(".reader");
 const said = find(".said");
 const REST = 600; // milliseconds without a change before the answer is read out
 
@@ -15,7 +16,7 @@ let chosen = 0; // which of several digits the bars belong to
 let blankSince = 0; // answers to drawings up to this number came too late
 let resting = null;
 
-const percent = (part) => (part > 0.995 && part < 1 ? "> 99" : part > 0 && part < 0.005 ? "< 1" : Math.round(100 * part)) + " %";
+const percent = (part) => (part > 0.995 && part < 1 ? "> 99" : part > 0 && part < 0.005 ? "< 1" : Math.round(100 * part)) + "\u202f%";
 
 function set(node, name, value) {
   if (node.getAttribute(name) !== value) node.setAttribute(name, value);
@@ -86,6 +87,7 @@ function show() {
   showBars(digits[chosen]);
   showInput(digits[chosen]);
   write(verdict, sentence(digits, drawing));
+  if (answer.reader) write(reader, answer.reader);
   ink.mark(
     answer.number,
     digits.length > 1 ? digits.map(({ box, guess }, i) => ({ box, name: String(guess), chosen: i === chosen })) : [],

@@ -11,24 +11,27 @@ from mnist_core.page.faults import CarefulBlocks
 from mnist_core.page.inside import inside_tab
 from mnist_core.page.reading import reader
 from mnist_core.page.theme import look
+from mnist_core.page.train import train_tab
 from mnist_core.page.visit import VisitSecret
 
 __all__ = ["build", "serve", "warm_up"]
 
+TITLE = "Digits, read as you draw"
+
 
 def build() -> CarefulBlocks:
     """The whole page, not yet launched."""
-    with CarefulBlocks(title="Handwritten digits, read as you draw") as demo:
-        gr.HTML("<h1>Handwritten digits, read as you draw</h1>", elem_id="masthead")
+    with CarefulBlocks(title=TITLE) as demo:
+        gr.HTML(f"<h1>{TITLE}</h1>", elem_id="masthead")
+        predict_endpoint()  # first: Gradio's client takes the page's first function for `/predict`
         secret = VisitSecret()
         with gr.Tabs(elem_id="rooms"):
             with gr.Tab("Draw", id="draw") as draw:
                 weights = draw_tab(secret, draw, demo)
-            with gr.Tab("Train", id="train"):
-                pass
+            with gr.Tab("Train", id="train") as train:
+                train_tab(secret, weights, train, demo)
             with gr.Tab("Look inside", id="inside"):
                 inside_tab(secret, weights)
-        predict_endpoint()
     return demo
 
 

@@ -63,9 +63,8 @@ def random_test_image() -> Picture:
     digits = _test_digits()
     index = random.randrange(len(digits))
     image = Image.fromarray(255 - digits.images[index].numpy())
-    return Picture(
-        image, f"MNIST test image {index:,} of {len(digits):,}. It is labelled {digits.labels[index]}."
-    )
+    caption = f"MNIST test image {index:,} of {len(digits):,} · ground truth {digits.labels[index]}"
+    return Picture(image, caption)
 
 
 @functools.cache

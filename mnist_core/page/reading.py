@@ -19,13 +19,23 @@ from mnist_core.page.theme import ASSETS
 from mnist_core.preprocess import SIZE
 from mnist_core.runs import SHIPPED, classifier_for
 
+SHIPPED_READ = "Read by the shipped weights"
+
 
 class Answer(NamedTuple):
-    """What was read in one update of a pad: its number, the digits from left to right, the sheet's size."""
+    """What was read in one update of a pad.
+
+    Attributes:
+        number: the update's.
+        digits: from left to right; none when the sheet is blank.
+        size: (width, height) of the sheet in pixels, to which the digits' boxes refer.
+        reader: which weights read it, in words.
+    """
 
     number: int
     digits: list[Prediction]
-    size: tuple[int, int]  # (width, height), pixels
+    size: tuple[int, int] = (1, 1)
+    reader: str = SHIPPED_READ
 
 
 class Reader:
@@ -42,9 +52,9 @@ class Reader:
         """The digits of a visit's drawing, by the shipped weights or by one of its own runs."""
         image = drawing.image
         if image is None:
-            return Answer(drawing.number, [], (1, 1))
+            return Answer(drawing.number, [], reader=_in_words(weights))
         job = self._thread.submit(lambda: classifier_for(secret, weights).read(image))
-        return Answer(drawing.number, await asyncio.wrap_future(job), image.size)
+        return Answer(drawing.number, await asyncio.wrap_future(job), image.size, _in_words(weights))
 
 
 reader = Reader()
@@ -75,10 +85,15 @@ class Reading(gr.HTML):
         if value is None:
             return ""
         digits = [_as_plain(prediction, value.size) for prediction in value.digits]
-        return json.dumps({"number": value.number, "digits": digits}, separators=(",", ":"))
+        answer = {"number": value.number, "digits": digits, "reader": value.reader}
+        return json.dumps(answer, separators=(",", ":"))
 
     def api_info(self) -> dict[str, Any]:
         return {"type": "string", "description": "what was read, as JSON"}
+
+
+def _in_words(weights: str | None) -> str:
+    return SHIPPED_READ if weights in (None, "", SHIPPED) else "Read by weights trained here"
 
 
 def _as_plain(prediction: Prediction, size: tuple[int, int]) -> dict[str, Any]:
@@ -107,5 +122,5 @@ def _template() -> str:
         f'aria-label="What the network sees: {SIZE} by {SIZE} grey pixels"></canvas>'
         f"<figcaption>What the network sees</figcaption></figure></div>"
         f'<p class="verdict"></p><ol id="probabilities" aria-label="Probability of each digit">{rows}</ol>'
-        '<p class="said" aria-live="polite"></p>'
+        f'<p class="reader">{SHIPPED_READ}</p><p class="said" aria-live="polite"></p>'
     )

@@ -16,7 +16,9 @@ NUMBER = (4, 2)  # one sample is a number, to show that several digits are read 
 
 _CLICK = """element.addEventListener('click', (event) => {
   const sample = event.target.closest('button');
-  if (sample) window.ink.play(JSON.parse(sample.dataset.strokes));
+  if (!sample) return;
+  window.ink.play(JSON.parse(sample.dataset.strokes));
+  document.querySelector('#digit-pad').scrollIntoView({ block: 'nearest' });
 });"""
 
 

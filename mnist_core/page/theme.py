@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
-STYLES = ("page.css", "pad.css", "reading.css")  # in this order
+STYLES = ("page.css", "pad.css", "reading.css", "train.css")  # in this order
 SCRIPTS = ("pad.js",)  # run before Gradio builds the page
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")
 FONT_MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
@@ -79,13 +79,20 @@ def theme() -> gr.themes.Base:
         ("block_shadow", "input_shadow", "input_shadow_focus", "shadow_drop", "shadow_drop_lg"), "none"
     )
     base = gr.themes.Base(font=FONT, font_mono=FONT_MONO, radius_size=gr.themes.sizes.radius_md)
-    return base.set(**colours, **flat, block_border_width="0px", block_border_width_dark="0px")
+    return base.set(
+        **colours,
+        **flat,
+        block_border_width="0px",
+        block_border_width_dark="0px",
+        button_border_width="1px",
+        color_accent="var(--accent)",
+    )
 
 
 def look() -> dict[str, Any]:
     """Arguments for `launch()`: the theme, and our style sheets and scripts as part of the page itself.
 
-    Gradio's own `css_paths` would write every rule twice, once with a stronger selector, which breaks `@media`.
+    Gradio's own `css_paths` would write each rule twice, once with a stronger selector; that breaks `@media`.
     """
     styles = "".join(f"<style>{(ASSETS / name).read_text(encoding='utf-8')}</style>" for name in STYLES)
     scripts = "".join(f"<script>{(ASSETS / name).read_text(encoding='utf-8')}</script>" for name in SCRIPTS)
