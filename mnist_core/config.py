@@ -84,7 +84,7 @@ class TrainConfig:
     optimizer: str = _knob(
         "adadelta",
         "The rule that turns gradients into steps.",
-        choices=("sgd", "momentum", "adadelta", "adam", "adamw"),
+        choices=("sgd", "momentum", "adadelta", "adam", "adamw", "muon"),
     )
     learning_rate: float = _knob(
         0.5,
@@ -99,6 +99,12 @@ class TrainConfig:
         "constant",
         "The learning rate over the run: constant, or up to its peak and down to zero in a triangle.",
         choices=("constant", "triangle"),
+    )
+    freeze: float = _knob(
+        1.0,
+        "When the first convolution stops learning, as a share of the run; at 1 it never does.",
+        low=0,
+        high=1,
     )
     activation: str = _knob(
         "relu",
@@ -155,6 +161,19 @@ def knobs() -> dict[str, Knob]:
 
 PRESETS: dict[str, TrainConfig] = {
     "book": TrainConfig(),
+    "fast": TrainConfig(
+        epochs=0.75,
+        batch_size=128,
+        optimizer="muon",
+        learning_rate=0.05,
+        schedule="triangle",
+        freeze=0.15,
+        dropout1=0.0,
+        dropout2=0.0,
+        augment="shift",
+        label_smoothing=0.1,
+        precision="auto",
+    ),
     "too_high": TrainConfig(optimizer="sgd", learning_rate=10.0),
     "crawling": TrainConfig(optimizer="sgd", learning_rate=0.01, activation="sigmoid", epochs=1.0),
     "by_heart": TrainConfig(train_size=300, epochs=20.0, dropout1=0.0, dropout2=0.0),

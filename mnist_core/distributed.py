@@ -108,6 +108,10 @@ class _SharedTrainer(Trainer):
         )
         return loss / self.world
 
+    def freeze(self) -> None:
+        """From here on the processes wait for no gradient of the first convolution."""
+        self.parallel = DistributedDataParallel(self.model)
+
     def read(self, tally: Tally, images: torch.Tensor, labels: torch.Tensor) -> None:
         """Count this process's part of a batch of test digits."""
         tally.add(self.model, self._part(images), self._part(labels))

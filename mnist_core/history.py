@@ -23,7 +23,7 @@ _EXPLODED = (
 _HUGE = 1e3  # no single batch of a run that learns comes near this loss
 
 # The rate at which each optimizer trains this network well, found by trying; what a diverged run is offered.
-GENTLE_RATES = {"sgd": 0.05, "momentum": 0.01, "adadelta": 0.5, "adam": 1e-3, "adamw": 1e-3}
+GENTLE_RATES = {"sgd": 0.05, "momentum": 0.01, "adadelta": 0.5, "adam": 1e-3, "adamw": 1e-3, "muon": 0.05}
 
 
 class Rows:
@@ -184,6 +184,7 @@ OPTIMIZER_NAMES = {
     "adadelta": "Adadelta",
     "adam": "Adam",
     "adamw": "AdamW",
+    "muon": "Muon",
 }
 
 

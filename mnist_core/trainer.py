@@ -16,8 +16,9 @@ from mnist_core.config import TrainConfig
 from mnist_core.data import shift
 from mnist_core.events import Change, Step
 from mnist_core.model import CLASSES
+from mnist_core.muon import Muon
 
-TRIANGLE_PEAK = 0.25  # where in the run the triangle schedule reaches the recipe's learning rate
+TRIANGLE_PEAK = 0.1  # where in the run the triangle schedule reaches the recipe's learning rate
 
 
 def learn(
@@ -93,6 +94,7 @@ class Trainer:
         self.peak = config.learning_rate
         self.step, self.steps, self.epoch, self.seen = 0, 0, 1, 0
         self.seconds = self.testing_seconds = 0.0
+        self._frozen = False
         self.chance = torch.Generator().manual_seed(config.seed)  # shuffles and shifts
         self._seed = int(torch.randint(2**62, (), generator=self.chance))
         self.reseed(0)
@@ -136,10 +138,26 @@ class Trainer:
         learning_rate = self._learning_rate()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        loss = self.take(self._augmented(images), labels)
+        loss = self._take_frozen_or_not(self._augmented(images), labels)
         self.step += 1
         self.seen += len(labels)
         self._unsettled.append((self.step, self.epoch, self.seen, len(labels), loss, learning_rate))
+
+    def _take_frozen_or_not(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """As `take`; once the first convolution is frozen it, and all that only it needs, is left out."""
+        if self.step < self.config.freeze * self.steps:
+            return self.take(images, labels)
+        self.model.cn1.requires_grad_(False)
+        if not self._frozen:
+            self._frozen = True
+            self.freeze()
+        try:
+            return self.take(images, labels)
+        finally:
+            self.model.cn1.requires_grad_(True)  # whoever trains this model next decides anew
+
+    def freeze(self) -> None:
+        """The first convolution, which wants no gradient just now, stops learning: nobody has to know."""
 
     def take(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Change the weights by one batch, (N, 1, 28, 28) and (N,); its loss, still on the device."""
@@ -207,6 +225,8 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> optim.Optimizer:
             return optim.Adadelta(parameters, **common)
         case "adam":
             return optim.Adam(parameters, **common)
+        case "muon":
+            return Muon(parameters, **common)
         case _:
             return optim.AdamW(parameters, **common)
 

@@ -33,7 +33,7 @@ def test_a_recipe_cannot_be_changed_after_it_was_made() -> None:
         ("batch_size", "32", "batch_size must be a whole number from 1 to 4096; got '32'."),
         ("learning_rate", float("inf"), "learning_rate must be a number from 1e-05 to 100; got inf."),
         ("seed", -1, "seed must be a whole number from 0 to 2147483647; got -1."),
-        ("optimizer", "lion", "optimizer must be one of sgd, momentum, adadelta, adam, adamw; got 'lion'."),
+        ("optimizer", "lion", "optimizer must be one of sgd, momentum, adadelta, adam, adamw, muon; got 'lion'."),
         ("data", ["mnist"], "data must be one of mnist, synthetic, both; got ['mnist']."),
     ],
 )
