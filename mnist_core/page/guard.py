@@ -21,7 +21,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl, urlencode
 
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -40,6 +40,7 @@ GETS = {
 GETS_BELOW = ("/assets/", "/static/", f"{API}/heartbeat/", f"{API}/file=")
 POSTS = {f"{API}/queue/join", f"{API}/cancel", f"{API}/reset", f"{API}/upload"}
 POSTS_BELOW = (f"{API}/run/",)
+PARAMETERS = {"session_hash", "upload_id"}  # of an address; Gradio's others (pages, deep links) are dropped
 HEALTH = "/health"
 
 log = logging.getLogger(__name__)
@@ -122,11 +123,14 @@ class Guard:
     async def admit(self, scope: Scope, receive: Receive, answer: Answer) -> None:
         """Pass a request on to Gradio, or raise `Refused`."""
         path = check_route(scope["method"], scope["path"])
+        given = parse_qsl(scope["query_string"].decode("latin-1"))
+        query = {name: value for name, value in given if name in PARAMETERS}
+        scope["query_string"] = urlencode(query).encode()
         session = None
         if scope["method"] == "POST":
             receive, session = await self.checked_body(scope, receive, path)
         elif path == f"{API}/queue/data":
-            session = check_session(_query(scope).get("session_hash"))
+            session = check_session(query.get("session_hash"))
             if session not in scope["app"].get_blocks()._queue.pending_messages_per_session:
                 raise Refused(
                     404, "Nothing is running in this session."
@@ -235,11 +239,6 @@ def _secret(scope: Scope) -> bytes:
     if secret and not visit.is_secret(secret.decode("latin-1")):
         raise Refused(400, "X-Visit must be 64 hexadecimal digits, or absent.")
     return secret
-
-
-def _query(scope: Scope) -> dict[str, str]:
-    values = parse_qs(scope["query_string"].decode("latin-1"))
-    return {name: given[-1] for name, given in values.items()}
 
 
 async def _gather(receive: Receive, cap: int) -> bytes:

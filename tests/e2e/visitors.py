@@ -1,0 +1,125 @@
+"""Visitors without a browser: the page's own requests over HTTP, many at a time, heartbeats included."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import secrets
+import zlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import numpy as np
+from PIL import Image
+
+API = "/gradio_api"
+OFFLINE = {
+    "MNIST_MIRROR": "http://127.0.0.1:9/"
+}  # for a page that must not reach anyone: nobody answers there
+
+
+def line(number: int, image: Image.Image) -> str:
+    """A drawing as the pad sends it: `image` ("L", dark on light) as a sheet that is all crop."""
+    grey = np.asarray(image.convert("L"))
+    deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    data = base64.b64encode(deflater.compress(grey.tobytes()) + deflater.flush()).decode()
+    height, width = grey.shape
+    return f"{number} {width}x{height} {width}x{height}+0+0 {data}"
+
+
+class Page:
+    """What `/config` tells about the page: its components, and the functions that their events call."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.components = {component["id"]: component for component in config["components"]}
+        self.functions = config["dependencies"]
+
+    def component(self, elem_id: str) -> dict[str, Any]:
+        """The component with this element id."""
+        return next(each for each in self.components.values() if each["props"].get("elem_id") == elem_id)
+
+    def function(self, elem_id: str, event: str) -> dict[str, Any]:
+        """What happens on this event of this component: Gradio's description of the function."""
+        target = [self.component(elem_id)["id"], event]
+        return next(each for each in self.functions if target in each["targets"])
+
+    def values(self, function: dict[str, Any], secret: str, **given: Any) -> list[Any]:
+        """The inputs of a function: the visit's secret, what is `given` by element id, else first values."""
+        return [self._value(self.components[each]["props"], secret, given) for each in function["inputs"]]
+
+    @staticmethod
+    def _value(props: dict[str, Any], secret: str, given: dict[str, Any]) -> Any:
+        if props.get("component_class_name") == "VisitSecret":
+            return secret
+        elem_id = (props.get("elem_id") or "").replace("-", "_")
+        return given.get(elem_id, props.get("value"))
+
+
+class Visitor:
+    """One visit: its secret, its session, its connections. Use as `async with Visitor(url) as visitor`."""
+
+    def __init__(self, url: str, *, session: str | None = None) -> None:
+        self.secret = secrets.token_hex(32)
+        self.session = session or secrets.token_hex(6)
+        self.headers = {"x-visit": self.secret}
+        limits = httpx.Limits(max_connections=None)
+        self.http = httpx.AsyncClient(base_url=url, headers=self.headers, timeout=60, limits=limits)
+        self._heartbeat: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Visitor:
+        (await self.http.get("/")).raise_for_status()
+        self.page = Page((await self.http.get("/config")).json())
+        beats = asyncio.Event()
+        self._heartbeat = asyncio.create_task(self._beat(beats))
+        await asyncio.wait_for(beats.wait(), 30)
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        """Leave as a closed tab does: every connection of this visit ends."""
+        if self._heartbeat is not None:
+            self._heartbeat.cancel()
+            with contextlib.suppress(asyncio.CancelledError, httpx.HTTPError):
+                await self._heartbeat
+        await self.http.aclose()
+
+    async def _beat(self, beats: asyncio.Event) -> None:
+        async with self.http.stream("GET", f"{API}/heartbeat/{self.session}", timeout=None) as answer:
+            async for _ in answer.aiter_bytes():
+                beats.set()
+
+    def body(self, function: dict[str, Any], **given: Any) -> dict[str, Any]:
+        """The request that the page would send."""
+        data = self.page.values(function, self.secret, **given)
+        trigger = function["targets"][0][0] if function["targets"] else None
+        body = {"data": data, "fn_index": function["id"], "trigger_id": trigger, "event_data": None}
+        return {**body, "session_hash": self.session}
+
+    async def call(self, elem_id: str, event: str, **given: Any) -> httpx.Response:
+        """Call an unqueued function as its component's event does."""
+        function = self.page.function(elem_id, event)
+        return await self.http.post(f"{API}/run/predict", json=self.body(function, **given))
+
+    async def join(self, elem_id: str, event: str, **given: Any) -> httpx.Response:
+        """Put a queued function into the queue; `stream` tells what becomes of it."""
+        function = self.page.function(elem_id, event)
+        return await self.http.post(f"{API}/queue/join", json=self.body(function, **given))
+
+    async def stream(self) -> AsyncIterator[dict[str, Any]]:
+        """The messages of this session's queued functions, until all of them have ended."""
+        address = f"{API}/queue/data?session_hash={self.session}"
+        async with self.http.stream("GET", address, timeout=None) as answer:
+            async for text in answer.aiter_lines():
+                if text.startswith("data:"):
+                    message = json.loads(text.removeprefix("data:"))
+                    if message["msg"] == "close_stream":
+                        return
+                    yield message
+
+    async def draw(self, number: int, image: Image.Image) -> dict[str, Any]:
+        """One update of the pad, and what was read in it. Raises `httpx.HTTPError` unless it was answered."""
+        answer = await self.call("digit-pad", "input", digit_pad=line(number, image))
+        answer.raise_for_status()
+        return json.loads(answer.json()["data"][0])
