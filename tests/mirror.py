@@ -45,7 +45,7 @@ class Mirror:
 
     Attributes:
         url: its address.
-        mood: "good", "missing" (404), "truncated", "garbage", "stalled" (half a file, then nothing) or "slow".
+        mood: "good", "missing" (404), "truncated", "garbage", "slow", or "stalled" (half a file).
         asked: the file names that were requested with GET.
         left: set when a client went away in the middle of a file.
     """

@@ -1,0 +1,219 @@
+"""The digits: where they are looked for, how they are held, and that both ways of loading give the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from mirror import FILES, blank
+from torch.utils.data import DataLoader, TensorDataset
+
+from mnist_core import data
+from mnist_core.config import TrainConfig
+from mnist_core.data import (
+    DataError,
+    Digits,
+    as_tensors,
+    batches,
+    find_folder,
+    load_data,
+    load_mnist,
+    mnist_is_here,
+    mnist_loaders,
+    shift,
+)
+from mnist_core.preprocess import MEAN, STD
+
+
+def some_digits(n: int = 10) -> Digits:
+    """`n` pictures of noise, the i-th labelled i modulo 10."""
+    images = torch.randint(256, (n, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(n))
+    return Digits(images, torch.arange(n) % 10)
+
+
+def chance(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def lay(folder: Path, spoilt: str | None = None) -> None:
+    """Blank files as MNIST's; the one named `spoilt` is a byte short."""
+    raw = folder / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name in FILES:
+        (raw / name).write_bytes(blank(name)[: -1 if name == spoilt else None])
+
+
+def test_the_folder_is_the_one_named_else_the_environments_else_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MNIST_DATA_DIR", "/from/environment")
+    assert find_folder("/named") == Path("/named")
+    assert find_folder() == Path("/from/environment")
+    monkeypatch.delenv("MNIST_DATA_DIR")
+    assert find_folder() == Path("data")
+
+
+def test_files_that_lie_there_are_read_without_a_download(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay(tmp_path)
+    monkeypatch.setattr(data, "fetch", lambda *_: pytest.fail("nothing is missing"))
+    assert mnist_is_here(tmp_path)
+    digits = load_mnist(tmp_path, train=False)
+    assert len(digits) == 10_000 and not digits.images.any()
+
+
+def test_a_broken_file_is_one_sentence_with_the_next_step(tmp_path: Path) -> None:
+    lay(tmp_path, spoilt=FILES[3])
+    assert not mnist_is_here(tmp_path)
+    with pytest.raises(DataError) as failed:
+        load_mnist(tmp_path, train=False, download=False)
+    assert str(failed.value) == (
+        f"t10k-labels-idx1-ubyte in {tmp_path / 'MNIST' / 'raw'} has 10,007 bytes where MNIST's has 10,008: "
+        "let it be downloaded, or name the folder that holds MNIST with --data-dir or MNIST_DATA_DIR."
+    )
+
+
+def test_digits_are_normalised_once_with_the_books_mean_and_deviation() -> None:
+    digits = some_digits()
+    expected = (digits.images.float() / 255 - MEAN) / STD
+    torch.testing.assert_close(digits.normalised(), expected.unsqueeze(1))
+    assert digits.normalised() is digits.normalised()
+
+
+def test_a_subset_is_the_first_digits_or_the_ones_asked_for() -> None:
+    digits = some_digits()
+    assert digits.subset(10) is digits
+    assert torch.equal(digits.subset(3).images, digits.images[:3])
+    assert digits.subset(torch.tensor([7, 2])).labels.tolist() == [7, 2]
+    with pytest.raises(ValueError, match="A subset has from 1 to 10 digits; 11 were asked for"):
+        digits.subset(11)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "says"),
+    [
+        (torch.zeros(2, 28, 28), torch.zeros(2, dtype=torch.int64), "images must be uint8"),
+        (
+            torch.zeros(2, 27, 28, dtype=torch.uint8),
+            torch.zeros(2, dtype=torch.int64),
+            "images must be uint8",
+        ),
+        (
+            torch.zeros(2, 28, 28, dtype=torch.uint8),
+            torch.zeros(3, dtype=torch.int64),
+            "one for each picture",
+        ),
+        (torch.zeros(2, 28, 28, dtype=torch.uint8), torch.zeros(2), "one for each picture"),
+    ],
+)
+def test_digits_of_another_shape_are_refused(images: torch.Tensor, labels: torch.Tensor, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        Digits(images, labels)
+
+
+def test_an_epoch_reads_every_digit_once_in_an_order_that_the_seed_gives() -> None:
+    digits = some_digits(101)
+    images, labels = digits.normalised(), torch.arange(101)
+
+    def epoch(generator: torch.Generator) -> list[torch.Tensor]:
+        return [batch for _, batch in batches(images, labels, 32, generator)]
+
+    generator = chance()
+    first, second = epoch(generator), epoch(generator)
+    assert [len(batch) for batch in first] == [32, 32, 32, 5]
+    assert sorted(torch.cat(first).tolist()) == list(range(101))
+    assert not torch.equal(torch.cat(first), torch.cat(second))
+    assert torch.equal(torch.cat(first), torch.cat(epoch(chance())))
+    assert not torch.equal(torch.cat(first), torch.cat(epoch(chance(1))))
+
+
+def test_without_chance_digits_come_in_their_own_order_none_left_out() -> None:
+    digits = some_digits(7)
+    got = list(batches(digits.normalised(), digits.labels, 3))
+    assert torch.equal(torch.cat([images for images, _ in got]), digits.normalised())
+    assert [labels.tolist() for _, labels in got] == [[0, 1, 2], [3, 4, 5], [6]]
+
+
+def test_pictures_stay_with_their_labels_when_shuffled() -> None:
+    digits = Digits(torch.arange(50, dtype=torch.uint8).view(50, 1, 1).repeat(1, 28, 28), torch.arange(50))
+    for images, labels in batches(digits.normalised(), digits.labels, 8, chance()):
+        torch.testing.assert_close((images[:, 0, 0, 0] * STD + MEAN) * 255, labels.float(), rtol=0, atol=1e-3)
+
+
+def test_a_shift_moves_a_batch_by_at_most_a_pixel_and_lets_paper_in() -> None:
+    images = torch.randn(2, 1, 28, 28)
+    padded = torch.nn.functional.pad(images, (1, 1, 1, 1), value=-MEAN / STD)
+    expected = {
+        (down, right): padded[..., 1 - down : 29 - down, 1 - right : 29 - right]
+        for down in (-1, 0, 1)
+        for right in (-1, 0, 1)
+    }
+    seen = set()
+    generator = chance()
+    for _ in range(100):
+        moved = shift(images, generator)
+        seen |= {move for move, picture in expected.items() if torch.equal(picture, moved)}
+        assert any(torch.equal(picture, moved) for picture in expected.values())
+    assert seen == set(expected)
+
+
+def test_other_data_sets_give_the_same_tensors() -> None:
+    digits = some_digits()
+    images, labels = digits.normalised(), digits.labels
+
+    class AsTorchvision:
+        data, targets = digits.images, digits.labels
+
+    pairs = [(images[i], int(labels[i])) for i in range(len(labels))]
+    same = TensorDataset(images, labels)
+    for source in (digits, AsTorchvision(), same, pairs, DataLoader(same, batch_size=3)):
+        got_images, got_labels = as_tensors(source)
+        assert torch.equal(got_images, images) and torch.equal(got_labels, labels)
+
+
+@pytest.mark.parametrize("wrong", [None, 3, "digits", [], [(1, 2)], TensorDataset(torch.zeros(3, 28, 28))])
+def test_what_holds_no_digits_is_refused_with_the_next_step(wrong: object) -> None:
+    with pytest.raises(ValueError, match="load_data gives some"):
+        as_tensors(wrong)
+
+
+def test_drawn_digits_need_no_folder_and_are_tested_on_others(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(data, "SYNTHETIC_TEST_SIZE", 50)
+    train_data, test_data = load_data(TrainConfig(data="synthetic", train_size=100), tmp_path / "nowhere")
+    again, _ = load_data(TrainConfig(data="synthetic", train_size=100), tmp_path / "nowhere")
+    assert (len(train_data), len(test_data)) == (100, 50)
+    assert torch.equal(train_data.images, again.images)
+    assert not torch.equal(train_data.images[:50], test_data.images)
+
+
+def test_half_of_both_is_real_and_tested_on_mnist(tmp_path: Path) -> None:
+    lay(tmp_path)
+    train_data, test_data = load_data(TrainConfig(data="both", train_size=101), tmp_path)
+    blank_ones = (train_data.images.flatten(1).amax(dim=1) == 0).sum()
+    assert (len(train_data), len(test_data), int(blank_ones)) == (101, 10_000, 51)
+
+
+@pytest.mark.mnist
+def test_the_books_loaders_and_the_fast_path_give_the_same_pictures(data_folder: Path) -> None:
+    config = TrainConfig(train_size=500, batch_size=32)
+    train_loader, test_loader = mnist_loaders(config, data_folder)
+    fast = load_mnist(data_folder, train=False)
+    images, labels = next(iter(test_loader))
+    assert images.shape == (500, 1, 28, 28)
+    torch.testing.assert_close(images, fast.normalised()[:500], rtol=0, atol=1e-6)
+    assert torch.equal(labels, fast.labels[:500])
+    assert len(test_loader.dataset) == 10_000
+
+    learned = torch.cat([labels for _, labels in train_loader])
+    assert len(train_loader) == 16
+    expected = load_mnist(data_folder, train=True).labels[:500]
+    assert torch.equal(learned.bincount(), expected.bincount()) and not torch.equal(learned, expected)
+
+
+@pytest.mark.mnist
+def test_the_books_mean_and_deviation_are_the_training_pixels_over_256(data_folder: Path) -> None:
+    pixels = load_mnist(data_folder, train=True).images.to(torch.float64)
+    assert float(pixels.mean() / 256) == pytest.approx(MEAN, abs=1e-4)
+    assert float(pixels.std() / 256) == pytest.approx(STD, abs=1e-4)
+    assert float(pixels.mean() / 255) == pytest.approx(0.1307, abs=1e-4)
+    assert float(pixels.std() / 255) == pytest.approx(0.3081, abs=1e-4)

@@ -1,0 +1,391 @@
+"""Training: the book's lines, the events, and runs that repeat, pause, change and interleave bit for bit."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from mnist_core import training
+from mnist_core.config import TrainConfig
+from mnist_core.data import Digits, load_data
+from mnist_core.model import ConvNet
+from mnist_core.trainer import learn, make_optimizer
+from mnist_core.training import (
+    Change,
+    Evaluation,
+    Event,
+    Finished,
+    Step,
+    Testing,
+    fit,
+    initial_model,
+    pick_device,
+    resolve,
+)
+
+TINY = TrainConfig(train_size=200, batch_size=16, epochs=1, test_batch_size=32, seed=3)
+
+
+def digits(n: int, seed: int) -> Digits:
+    """`n` pictures of noise in which row `label` is white."""
+    chance = torch.Generator().manual_seed(seed)
+    images = torch.randint(100, (n, 28, 28), dtype=torch.uint8, generator=chance)
+    labels = torch.randint(10, (n,), generator=chance)
+    images[torch.arange(n), 2 * labels + 4] = 255
+    return Digits(images, labels)
+
+
+LEARN, TEST = digits(200, 1), digits(70, 2)
+
+
+def run(config: TrainConfig = TINY, model: nn.Module | None = None) -> list[Event]:
+    return list(fit(model or initial_model(config), LEARN, TEST, config))
+
+
+def losses(events: list[Event]) -> list[float]:
+    return [event.loss for event in events if isinstance(event, Step)]
+
+
+# Events
+
+
+def test_a_run_is_its_steps_its_evaluations_and_the_end() -> None:
+    events = run(TrainConfig(batch_size=16, epochs=2, evaluations_per_epoch=2))
+    steps = [event for event in events if isinstance(event, Step)]
+    assert [step.step for step in steps] == list(range(1, 27))
+    assert {step.steps for step in steps} == {26}
+    assert [step.size for step in steps[:13]] == [16] * 12 + [8]
+    assert [step.epoch for step in steps] == [1] * 13 + [2] * 13
+    assert [step.seen for step in steps][-1] == 400
+    assert {step.learning_rate for step in steps} == {0.5}
+    assert [step.seconds for step in steps] == sorted(step.seconds for step in steps)
+    tests = [event for event in events if isinstance(event, Evaluation)]
+    assert [test.step for test in tests] == [7, 13, 20, 26]
+    assert isinstance(events[-1], Finished) and events[-1].evaluation is tests[-1]
+
+
+@pytest.mark.parametrize(("epochs", "steps"), [(0.01, 1), (0.5, 6), (1.0, 13), (1.25, 16)])
+def test_part_of_an_epoch_can_be_asked_for_and_is_tested_at_its_end(epochs: float, steps: int) -> None:
+    events = run(TrainConfig(batch_size=16, epochs=epochs))
+    assert events[-1].step == steps
+    assert [event.step for event in events if isinstance(event, Evaluation)][-1] == steps
+
+
+def test_an_evaluation_reads_every_test_digit_once_and_sums_before_it_divides() -> None:
+    model = initial_model(TINY)
+    evaluation = run(model=model)[-1].evaluation
+    with torch.no_grad():
+        log_probabilities = model(TEST.normalised())
+    said = log_probabilities.argmax(dim=1)
+    expected = torch.zeros(10, 10, dtype=torch.int64)
+    for truth, answer in zip(TEST.labels, said, strict=True):
+        expected[truth, answer] += 1
+    assert torch.equal(evaluation.confusion, expected)
+    assert (evaluation.n, evaluation.correct) == (70, int((said == TEST.labels).sum()))
+    assert evaluation.accuracy == evaluation.correct / 70
+    assert evaluation.loss == pytest.approx(float(F.nll_loss(log_probabilities, TEST.labels)), rel=1e-5)
+
+
+def test_progress_tells_how_far_an_evaluation_is() -> None:
+    events = list(fit(initial_model(TINY), LEARN, TEST, TINY, progress=True))
+    assert [(event.done, event.n) for event in events if isinstance(event, Testing)] == [
+        (32, 70),
+        (64, 70),
+        (70, 70),
+    ]
+
+
+def test_a_run_learns() -> None:
+    events = run(TrainConfig(batch_size=16, epochs=6))
+    assert losses(events)[0] == pytest.approx(math.log(10), abs=0.3)
+    assert events[-1].evaluation.accuracy > 0.9
+
+
+def test_the_first_loss_is_that_of_the_untrained_network_without_dropout() -> None:
+    config = TrainConfig(batch_size=200, dropout1=0, dropout2=0, epochs=1, label_smoothing=0.1)
+    model = initial_model(config)
+    with torch.no_grad():
+        logs = model(LEARN.normalised())
+    expected = F.cross_entropy(logs, LEARN.labels, label_smoothing=0.1)
+    assert losses(run(config))[0] == pytest.approx(float(expected), rel=1e-5)
+
+
+# Chance
+
+
+def test_the_same_seed_gives_the_same_run_bit_for_bit_and_another_does_not() -> None:
+    assert losses(run()) == losses(run())
+    assert losses(run(TrainConfig(batch_size=16, seed=4))) != losses(run())
+
+
+@pytest.mark.parametrize("augment", ["shift", "pen"])
+def test_augmented_runs_repeat_too(augment: str) -> None:
+    config = TrainConfig(batch_size=50, augment=augment, epochs=2)
+    assert losses(run(config)) == losses(run(config)) != losses(run(TrainConfig(batch_size=50, epochs=2)))
+
+
+def test_two_runs_that_take_turns_lose_what_each_loses_alone() -> None:
+    other = TrainConfig(batch_size=24, epochs=1, seed=9, dropout1=0.5)
+    alone, other_alone = losses(run()), losses(run(other))
+    events, other_events = (fit(initial_model(c), LEARN, TEST, c) for c in (TINY, other))
+    got: tuple[list[Event], list[Event]] = ([], [])
+    while not all(taken and isinstance(taken[-1], Finished) for taken in got):
+        for taken, source in zip(got, (events, other_events), strict=True):
+            taken.extend(event for event in [next(source, None)] if event is not None)
+    assert losses(got[0]) == alone
+    assert losses(got[1]) == other_alone
+
+
+def test_two_runs_in_two_threads_lose_what_each_loses_alone() -> None:
+    configs = [TrainConfig(batch_size=16, seed=seed, threads=1) for seed in (1, 2)]
+    alone = [losses(run(config)) for config in configs]
+    together: dict[int, list[float]] = {}
+    workers = [
+        threading.Thread(target=lambda i=i, config=config: together.update({i: losses(run(config))}))
+        for i, config in enumerate(configs)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [together[0], together[1]] == alone
+
+
+def test_a_paused_run_goes_on_as_if_nothing_had_been_whatever_else_drew_from_chance() -> None:
+    events = fit(initial_model(TINY), LEARN, TEST, TINY)
+    got = []
+    for event in events:
+        got.append(event)
+        torch.rand(7)
+        torch.manual_seed(0)
+    assert losses(got) == losses(run())
+
+
+def test_a_run_leaves_the_callers_chance_and_threads_alone() -> None:
+    before, threads = torch.get_rng_state(), torch.get_num_threads()
+    events = fit(initial_model(TINY), LEARN, TEST, TrainConfig(batch_size=16, threads=threads + 1))
+    for _ in events:
+        assert torch.get_num_threads() == threads
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_an_initial_model_is_what_its_seed_gives() -> None:
+    first, again, other = (initial_model(TrainConfig(seed=seed)) for seed in (5, 5, 6))
+    assert torch.equal(first.fc1.weight, again.fc1.weight)
+    assert not torch.equal(first.fc1.weight, other.fc1.weight)
+
+
+# Stopping and changing
+
+
+def test_a_run_that_is_closed_leaves_a_model_that_reads() -> None:
+    model = initial_model(TINY)
+    events = fit(model, LEARN, TEST, TINY, progress=True)
+    for event in events:
+        assert not model.training
+        assert torch.is_grad_enabled()
+        if isinstance(event, Testing):
+            break
+    events.close()
+    assert torch.equal(model(TEST.normalised()), model(TEST.normalised()))
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
+
+
+def test_whoever_puts_the_model_in_another_mode_between_events_does_no_harm() -> None:
+    model = initial_model(TINY)
+    got = []
+    for event in fit(model, LEARN, TEST, TINY):
+        model.train(mode=len(got) % 2 == 0)
+        got.append(event)
+    assert losses(got) == losses(run())
+
+
+def test_a_change_of_learning_rate_holds_from_the_next_step() -> None:
+    events = fit(initial_model(TINY), LEARN, TEST, TINY)
+    rates = [next(events).learning_rate, next(events).learning_rate]
+    rates += [events.send(Change(learning_rate=0.125)).learning_rate, next(events).learning_rate]
+    assert rates == [0.5, 0.5, 0.125, 0.125]
+
+
+def test_a_change_of_momentum_changes_the_run() -> None:
+    config = TrainConfig(batch_size=16, optimizer="momentum", learning_rate=0.01)
+    events = fit(initial_model(config), LEARN, TEST, config)
+    got = [next(events), next(events), events.send(Change(momentum=0.0)), *events]
+    assert losses(got)[:3] == losses(run(config))[:3]
+    assert losses(got)[4:] != losses(run(config))[4:]
+
+
+def test_a_change_that_makes_no_sense_is_refused() -> None:
+    with pytest.raises(ValueError, match="learning_rate must be a number from 1e-05 to 100; got 0"):
+        Change(learning_rate=0.0)
+    events = fit(initial_model(TINY), LEARN, TEST, TINY)
+    next(events)
+    with pytest.raises(ValueError, match="Only SGD with momentum has a momentum to change, not adadelta"):
+        events.send(Change(momentum=0.5))
+
+
+def test_a_triangle_rises_to_the_peak_and_falls_to_nothing() -> None:
+    config = TrainConfig(batch_size=10, epochs=5, schedule="triangle", learning_rate=0.1)
+    rates = [event.learning_rate for event in run(config) if isinstance(event, Step)]
+    top = rates.index(max(rates))
+    assert rates[: top + 1] == sorted(rates[: top + 1]) and rates[top:] == sorted(rates[top:], reverse=True)
+    assert max(rates) == pytest.approx(0.1, rel=0.05) and rates[0] < 0.01 and rates[-1] < 0.01
+
+
+# Recipes
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adadelta", "adam", "adamw"])
+def test_each_optimizer_steps_as_torchs_plain_one(optimizer: str) -> None:
+    config = TrainConfig(optimizer=optimizer, learning_rate=0.01, weight_decay=0.1)
+    plain = {
+        "sgd": lambda p: torch.optim.SGD(p, lr=0.01, weight_decay=0.1),
+        "momentum": lambda p: torch.optim.SGD(p, lr=0.01, weight_decay=0.1, momentum=0.9),
+        "adadelta": lambda p: torch.optim.Adadelta(p, lr=0.01, weight_decay=0.1),
+        "adam": lambda p: torch.optim.Adam(p, lr=0.01, weight_decay=0.1),
+        "adamw": lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=0.1),
+    }[optimizer]
+    models = [initial_model(config).eval() for _ in range(2)]
+    for model, optim in zip(
+        models, (make_optimizer(models[0], config), plain(models[1].parameters())), strict=True
+    ):
+        for _ in range(3):
+            learn(model, optim, LEARN.normalised(), LEARN.labels)
+    for ours, theirs in zip(models[0].parameters(), models[1].parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_resolving_makes_precision_and_threads_concrete_and_is_done_once() -> None:
+    resolved = resolve(TrainConfig(precision="auto"))
+    assert resolved.precision in ("float32", "bfloat16")
+    assert resolved.threads == torch.get_num_threads()
+    assert resolve(resolved) == resolved
+
+
+def test_sixteen_bits_learn_as_well_and_keep_the_weights_in_32() -> None:
+    config = TrainConfig(batch_size=16, epochs=6, precision="bfloat16")
+    model = initial_model(config)
+    assert run(config, model)[-1].evaluation.accuracy > 0.9
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
+def test_the_device_is_chosen_or_taken_by_name() -> None:
+    assert pick_device("cpu") == torch.device("cpu")
+    assert pick_device() == pick_device("auto")
+    with pytest.raises(ValueError, match="There is no device 'abacus' here; use cpu, cuda, mps or auto"):
+        pick_device("abacus")
+
+
+# The chapter's loops
+
+
+class Constant(nn.Module):
+    """Says "3" with certainty 0.91, whatever it is shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.full((10,), 0.01).log().index_fill(0, torch.tensor(3), math.log(0.91)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.bias.expand(len(x), 10)
+
+
+def loader(n: int, batch_size: int) -> DataLoader:
+    data = TensorDataset(torch.zeros(n, 1, 28, 28), torch.full((n,), 3))
+    return DataLoader(data, batch_size=batch_size)
+
+
+def test_train_prints_the_books_line_every_ten_batches(capsys: pytest.CaptureFixture[str]) -> None:
+    model = Constant()
+    training.train(model, "cpu", loader(84, 4), torch.optim.SGD(model.parameters(), lr=0.0), epoch=2)
+    loss = -math.log(0.91)
+    assert capsys.readouterr().out == (
+        f"epoch: 2 [0 / 84] (0%) \t training loss: {loss:.6f}\n"
+        f"epoch: 2 [40 / 84] (48%) \t training loss: {loss:.6f}\n"
+        f"epoch: 2 [80 / 84] (95%) \t training loss: {loss:.6f}\n"
+    )
+
+
+def test_test_prints_the_books_line_and_returns_loss_and_accuracy(capsys: pytest.CaptureFixture[str]) -> None:
+    data = TensorDataset(torch.zeros(10, 1, 28, 28), torch.tensor([3] * 7 + [5] * 3))
+    loss, accuracy = training.test(Constant(), "cpu", DataLoader(data, batch_size=4))
+    expected = -(7 * math.log(0.91) + 3 * math.log(0.01)) / 10
+    assert (loss, accuracy) == (pytest.approx(expected), 0.7)
+    assert capsys.readouterr().out == (
+        f"\nTest dataset: Overall Loss: {expected:.4f}, Overall Accuracy: 7/10 (70%)\n\n"
+    )
+
+
+def test_train_steps_as_the_books_loop_does() -> None:
+    def book(model: nn.Module, optim: torch.optim.Optimizer) -> None:
+        model.train()
+        for X, y in batches:
+            optim.zero_grad()
+            loss = F.nll_loss(model(X), y)
+            loss.backward()
+            optim.step()
+
+    batches = DataLoader(TensorDataset(LEARN.normalised(), LEARN.labels), batch_size=32)
+    models = []
+    for loop in (book, lambda model, optim: training.train(model, "cpu", batches, optim, 1)):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            model = ConvNet()
+            loop(model, torch.optim.Adadelta(model.parameters(), lr=0.5))
+            models.append(model)
+    for ours, books in zip(models[1].parameters(), models[0].parameters(), strict=True):
+        assert torch.equal(ours, books)
+
+
+# Real digits
+
+
+@pytest.mark.mnist
+def test_two_thousand_digits_teach_it_to_read_nine_in_ten(data_folder: Path) -> None:
+    config = TrainConfig(train_size=2000, epochs=2)
+    *_, end = fit(initial_model(config), *load_data(config, data_folder), config)
+    assert end.evaluation.n == 10_000
+    assert end.evaluation.accuracy > 0.9
+
+
+@pytest.mark.mnist
+def test_the_books_recipe_reads_what_the_books_script_reads(data_folder: Path) -> None:
+    config = TrainConfig()
+    *_, end = fit(initial_model(config), *load_data(config, data_folder), config)
+    assert end.evaluation.n == 10_000
+    assert 0.983 <= end.evaluation.accuracy <= 0.989
+
+
+@pytest.mark.mnist
+def test_the_command_line_and_python_lose_the_same_bit_for_bit(data_folder: Path, tmp_path: Path) -> None:
+    config = TrainConfig(train_size=1000, batch_size=50, seed=11, augment="shift", threads=1)
+    flags = [
+        "--train-size=1000",
+        "--epochs=2",
+        "--batch-size=50",
+        "--seed=11",
+        "--augment=shift",
+        "--threads=1",
+    ]
+    command = [
+        sys.executable,
+        "-m",
+        "mnist_core",
+        "train",
+        *flags,
+        f"--data-dir={data_folder}",
+        f"--out={tmp_path}",
+    ]
+    subprocess.run(command, cwd=Path(training.__file__).parents[1], check=True, capture_output=True)
+    rows = (tmp_path / "history.csv").read_text().splitlines()[1:]
+    events = list(fit(initial_model(config), *load_data(config, data_folder), config))
+    assert [float(row.split(",")[2]) for row in rows] == losses(events)
