@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from mnist_core.preprocess import CENTRE, INK_SIZE, SIZE
+from mnist_core.preprocess import CENTRE, INK_SIZE, MEAN, SIZE, STD
 
 SLANT = 0.35  # of horizontal shift per unit of height, either way
 TURN = 0.22  # radians either way, 12.6 degrees
@@ -26,21 +26,22 @@ _INK = 0.2  # of full ink: where the box around a picture's ink is drawn
 
 
 def vary(images: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
-    """(N, 1, 28, 28) float pictures, 0 for paper and 1 for ink -> the same varied, in shape and range alike.
+    """(N, 1, 28, 28) normalised pictures -> the same varied, in shape and range alike.
 
     Args:
-        generator: where chance comes from; None for torch's global one.
+        generator: where chance comes from, on the pictures' device; None for torch's global one.
     """
-    inked = repen(images, generator)
-    grid = _grid(inked, generator)  # (N, 28, 28, 2)
-    moved = F.grid_sample(inked, grid, mode="bilinear", padding_mode="zeros", align_corners=True)
-    kept = torch.rand(len(images), 1, 1, 1, generator=generator) > SHARE
-    return torch.where(kept, images, _full_ink(moved))
+    pictures = (images * STD + MEAN).clamp(0, 1)  # 0 for paper, 1 for ink
+    inked = repen(pictures, generator)
+    moved = F.grid_sample(inked, _grid(inked, generator), mode="bilinear", align_corners=True)
+    kept = _rand(images, generator, 1, 1, 1) > SHARE
+    varied = torch.where(kept, pictures, _full_ink(moved))
+    return varied.sub_(MEAN).div_(STD)
 
 
 def repen(images: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
     """(N, 1, 28, 28) from 0 to 1 -> the same with thicker or thinner strokes, by up to two pixels."""
-    change = torch.rand(len(images), 1, 1, 1, generator=generator) * 2 * PEN - PEN  # below 0: thinner
+    change = _rand(images, generator, 1, 1, 1) * 2 * PEN - PEN  # below 0: thinner
     thinner = torch.maximum(_spread(images, torch.minimum), images * 0.25)  # a thin stroke fades, unbroken
     other = torch.where(change > 0, _spread(images, torch.maximum), thinner)
     return images + change.abs() * (other - images)
@@ -60,12 +61,11 @@ def _full_ink(images: torch.Tensor) -> torch.Tensor:
 
 def _grid(images: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
     """Where in each picture (N, 1, 28, 28) every pixel of its variant comes from: (N, 28, 28, 2), -1 to 1."""
-    n = len(images)
-    steps = torch.arange(SIZE, dtype=torch.float32)
+    steps = torch.arange(SIZE, dtype=torch.float32, device=images.device)
     profiles = images.sum(dim=2)[:, 0], images.sum(dim=3)[:, 0]  # over columns, over rows: (N, 28) each
     mean_x, mean_y = ((p @ steps / p.sum(1).clamp_min(1e-6))[:, None, None] for p in profiles)
     x, y = steps[None, None, :] - mean_x, steps[None, :, None] - mean_y  # (N, 1, 28), (N, 28, 1)
-    linear = _linear(n, generator)  # (N, 2, 2): where a point goes
+    linear = _linear(images, generator)  # (N, 2, 2): where a point goes
     (a, b), (c, d) = (row.unbind(1) for row in linear[..., None, None].unbind(1))  # (N, 1, 1) each
     nowhere = (images[:, 0] <= _INK) * 1e3  # pixels without ink are put far behind those with some
     extents = [
@@ -73,34 +73,34 @@ def _grid(images: torch.Tensor, generator: torch.Generator | None) -> torch.Tens
         for reached in (a * x + b * y, c * x + d * y)
     ]
     scale = INK_SIZE / torch.stack(extents).amax(0).clamp_min(1)  # (N,)
-    scale = scale * (1 - SHRINK * torch.rand(n, generator=generator))
+    scale = scale * (1 - SHRINK * _rand(images, generator))
     (a, b), (c, d) = (
         row.unbind(1) for row in torch.linalg.inv(linear * scale[:, None, None])[..., None, None].unbind(1)
     )
-    offset = CENTRE + torch.rand(n, 2, 1, 1, generator=generator) - 0.5  # the centre is put at a whole pixel
-    wobble = _wobble(n, generator)
+    offset = CENTRE + _rand(images, generator, 2, 1, 1) - 0.5  # the centre is put at a whole pixel
+    wobble = _wobble(images, generator)
     x = steps[None, None, :] - offset[:, 0] + wobble[:, 0]
     y = steps[None, :, None] - offset[:, 1] + wobble[:, 1]
     source = torch.stack([a * x + b * y + mean_x, c * x + d * y + mean_y], dim=-1)  # pixels
     return source * (2 / (SIZE - 1)) - 1
 
 
-def _linear(n: int, generator: torch.Generator | None) -> torch.Tensor:
+def _linear(images: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
     """(N, 2, 2): stretched, slanted, turned."""
-    slant, turn, stretch = (
-        (torch.rand(n, generator=generator) * 2 - 1) * most for most in (SLANT, TURN, STRETCH)
-    )
-    cos, sin, zero = turn.cos(), turn.sin(), torch.zeros(n)
-    rotation = torch.stack([cos, -sin, sin, cos], dim=1).reshape(n, 2, 2)
-    shape = torch.stack([stretch.exp(), -slant, zero, (-stretch).exp()], dim=1).reshape(n, 2, 2)
+    slant, turn, stretch = ((_rand(images, generator) * 2 - 1) * most for most in (SLANT, TURN, STRETCH))
+    cos, sin, zero = turn.cos(), turn.sin(), torch.zeros_like(turn)
+    rotation = torch.stack([cos, -sin, sin, cos], dim=1).reshape(-1, 2, 2)
+    shape = torch.stack([stretch.exp(), -slant, zero, (-stretch).exp()], dim=1).reshape(-1, 2, 2)
     return rotation @ shape
 
 
-def _wobble(n: int, generator: torch.Generator | None) -> torch.Tensor:
+def _wobble(images: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
     """(N, 2, 28, 28) pixels: a smooth random displacement, to the right and downwards."""
-    strength = torch.rand(n, 1, 1, 1, generator=generator) * WOBBLE
-    coarse = torch.randn(n, 2, WOBBLE_GRID, WOBBLE_GRID, generator=generator) * strength
-    return _FINER @ coarse @ _FINER.T
+    strength = _rand(images, generator, 1, 1, 1) * WOBBLE
+    shape = (len(images), 2, WOBBLE_GRID, WOBBLE_GRID)
+    coarse = torch.randn(shape, generator=generator, device=images.device) * strength
+    finer = _FINER.to(images.device)
+    return finer @ coarse @ finer.T
 
 
 def _finer() -> torch.Tensor:
@@ -110,3 +110,8 @@ def _finer() -> torch.Tensor:
 
 
 _FINER = _finer()
+
+
+def _rand(images: torch.Tensor, generator: torch.Generator | None, *shape: int) -> torch.Tensor:
+    """(N, *shape) uniform from 0 to 1, N being the number of pictures."""
+    return torch.rand(len(images), *shape, generator=generator, device=images.device)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
+from mnist_core import checkpoint
+from mnist_core.data import Digits
 from mnist_core.model import CLASSES, ConvNet
-from mnist_core.preprocess import normalise, preprocess
+from mnist_core.preprocess import find_ink, normalise, place, preprocess, upright_size
+from mnist_core.segment import CUT_COST, Piece, atoms, best_reading, cuttings
 
 SHIPPED_WEIGHTS = Path(__file__).resolve().parent.parent / "assets" / "weights.pt"
+SURE = 0.9  # probability from which a piece is not tried as two digits that touch
+_TEMPERATURES = tuple(0.3 * 1.05**step for step in range(60))  # 0.3 to 5.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +64,7 @@ class Classifier:
 
     Args:
         model: the network; it is put into evaluation mode.
-        calibration: None for probabilities as the network gives them.
+        calibration: None for probabilities as the network gives them, sure from one half on.
     """
 
     def __init__(self, model: ConvNet, calibration: Calibration | None = None) -> None:
@@ -66,11 +74,13 @@ class Classifier:
 
     @classmethod
     def load(cls, path: str | Path | None = None, device: str | torch.device = "cpu") -> Classifier:
-        """The classifier whose weights lie at `path`; without one, the shipped weights."""
-        stored = torch.load(path or SHIPPED_WEIGHTS, map_location=device, weights_only=True)
-        model = ConvNet().to(device)
-        model.load_state_dict(stored["model"])
-        return cls(model, Calibration(**stored["metadata"].get("calibration", {})))
+        """The classifier whose weights lie at `path`; without one, the shipped weights.
+
+        Raises:
+            CheckpointError: there is no file of weights there.
+        """
+        model, metadata = checkpoint.load(path or SHIPPED_WEIGHTS)
+        return cls(model.to(device), Calibration(**metadata.get("calibration", {})))
 
     def predict(self, image: Image.Image | np.ndarray) -> Prediction:
         """The one digit in a picture: a PIL image or uint8 array, any size, dark on light or light on dark.
@@ -81,17 +91,73 @@ class Classifier:
         return self._answer(preprocess(image))
 
     def read(self, image: Image.Image | np.ndarray) -> list[Prediction]:
-        """The digits in a picture, left to right, each with its box; an empty list when it is blank."""
-        prediction = self.predict(image)
-        return [] if prediction.guess is None else [prediction]
+        """The digits in a picture, left to right, each with its box; an empty list when it is blank.
+
+        The network itself decides which parts of the ink belong together and where touching digits part.
+
+        Raises:
+            ValueError: not a picture.
+        """
+        ink = find_ink(image)
+        pieces = atoms(ink)
+        if not pieces:
+            return []
+        digits, _ = best_reading(pieces, self._score)
+        across, down = (
+            given / found for given, found in zip(upright_size(image), ink.shape[::-1], strict=True)
+        )
+        predictions = []
+        for digit in itertools.chain.from_iterable(self._parted(digit) for digit in digits):
+            left, top, right, bottom = digit.box
+            box = (round(left * across), round(top * down), round(right * across), round(bottom * down))
+            predictions.append(replace(self._answer(place(digit.ink)), box=box))
+        return predictions
+
+    def _parted(self, piece: Piece) -> list[Piece]:
+        """A piece that is surely one digit as it is; another cut into the digits that it more probably is."""
+        pieces, best = best_reading([piece], self._score)
+        if best >= math.log(SURE):
+            return pieces
+        for strips in cuttings(piece):
+            cut, total = best_reading(strips, self._score, most_together=len(strips), cost=CUT_COST)
+            if total > best:
+                best, pieces = total, cut
+        return pieces
+
+    def _score(self, pieces: list[Piece]) -> np.ndarray:
+        """For each piece the logarithm of the likeliest digit's probability."""
+        return np.log(self._probabilities(np.stack([place(piece.ink) for piece in pieces])).max(axis=1))
+
+    def _probabilities(self, model_inputs: np.ndarray) -> np.ndarray:
+        """uint8 (N, 28, 28) -> float32 (N, 10)."""
+        with torch.inference_mode():
+            log_probabilities = self.model(normalise(model_inputs).to(self._device))
+            return (log_probabilities / self.calibration.temperature).softmax(1).cpu().numpy()
 
     def _answer(self, model_input: np.ndarray) -> Prediction:
         if not model_input.any():
             return Prediction(None, [1 / CLASSES] * CLASSES, model_input, None, "Nothing is drawn here.")
-        with torch.inference_mode():
-            log_probabilities = self.model(normalise(model_input).to(self._device))[0]  # (10,)
-            probabilities = (log_probabilities / self.calibration.temperature).softmax(0).tolist()
+        probabilities = self._probabilities(model_input)[0].tolist()
         guess = max(range(CLASSES), key=probabilities.__getitem__)
         if probabilities[guess] < self.calibration.threshold:
             return Prediction(None, probabilities, model_input, guess, "Not sure this is a digit.")
         return Prediction(guess, probabilities, model_input, guess)
+
+
+def calibrate(model: ConvNet, digits: Digits, *, refused: float = 0.01) -> Calibration:
+    """The temperature at which `model` is right as often as it says, and a threshold that refuses few digits.
+
+    Args:
+        digits: pictures that the network was not trained on, and their labels; a thousand will do.
+        refused: the share of them that may be called "not sure".
+    """
+    model.eval()
+    device = next(model.parameters()).device
+    with torch.inference_mode():
+        log_probabilities = torch.cat(
+            [model(normalise(part).to(device)).cpu() for part in digits.images.split(500)]
+        )
+    losses = [float(F.cross_entropy(log_probabilities / t, digits.labels)) for t in _TEMPERATURES]
+    temperature = _TEMPERATURES[int(np.argmin(losses))]
+    surest = (log_probabilities / temperature).softmax(1).amax(1)
+    return Calibration(temperature=temperature, threshold=float(surest.quantile(refused)))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from mnist_core.photo import is_photograph, photographed_ink
 
@@ -61,6 +61,14 @@ def find_ink(image: Image.Image | np.ndarray) -> np.ndarray:
         return photographed_ink(Image.fromarray(pixels).convert("L"))
     ink = np.maximum(pixels, paper) - np.minimum(pixels, paper)  # their distance, without leaving uint8
     return _stretch(ink if ink.ndim == 2 else ink.max(axis=2))
+
+
+def upright_size(image: Image.Image | np.ndarray) -> tuple[int, int]:
+    """Width and height in pixels of the picture as it is meant to be seen."""
+    if isinstance(image, np.ndarray):
+        return image.shape[1], image.shape[0]
+    turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5  # a quarter turn either way
+    return (image.height, image.width) if turned else image.size
 
 
 def place(ink: np.ndarray) -> np.ndarray:

@@ -201,19 +201,23 @@ def _mirrored(rng: np.random.Generator) -> Strokes:
 
 
 def _row(rng: np.random.Generator) -> Strokes:
-    """Two or three digits, or two letters, side by side."""
-    if rng.random() < 0.6:
-        signs = [drawing(int(digit), rng) for digit in rng.integers(0, 10, rng.choice([2, 3], p=[0.7, 0.3]))]
+    """Two or three digits, or two letters, side by side, apart or touching; the last may be cut off."""
+    if rng.random() < 0.7:
+        signs = [drawing(int(digit), rng) for digit in rng.integers(0, 10, rng.choice([2, 3], p=[0.8, 0.2]))]
     else:
         signs = [sign(rng) for _ in range(2)]
-    strokes, right = [], 0.0
+    strokes, right, cut = [], 0.0, np.inf
+    touching = rng.random() < 0.6
     for one in signs:
         points = np.concatenate(one)
-        shift = right - points[:, 0].min()
-        place = np.array([shift, rng.normal(0, 0.05)])
+        width = float(np.ptp(points[:, 0]))
+        cut = right + width * rng.uniform(0.4, 0.8) if width > 0.3 else np.inf
+        place = np.array([right - points[:, 0].min(), rng.normal(0, 0.05)])
         strokes += [stroke + place for stroke in one]
-        right = float(points[:, 0].max()) + shift + rng.uniform(-0.1, 0.3)
-    return strokes
+        right += width + (-rng.uniform(0, 0.45) * min(width, 0.5) if touching else rng.uniform(0, 0.3))
+    if rng.random() < 0.25:
+        strokes = [stroke[stroke[:, 0] < cut] for stroke in strokes]
+    return [stroke for stroke in strokes if len(stroke)]
 
 
 def _overlaid(rng: np.random.Generator) -> Strokes:
@@ -223,4 +227,4 @@ def _overlaid(rng: np.random.Generator) -> Strokes:
 
 
 _KINDS = (sign, _mirrored, _row, _overlaid)
-_KIND_SHARES = (0.6, 0.1, 0.18, 0.12)
+_KIND_SHARES = (0.48, 0.08, 0.34, 0.1)
