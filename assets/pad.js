@@ -11,7 +11,7 @@
   const CROP = 256; // pixels; ink with a longer side is averaged down by a whole factor
   const PICTURE = 512; // pixels; the longer side of a picture laid on the sheet
   const SMALL_PICTURE = 64; // pixels; up to here every grey level counts, and JPEG would change some
-  const EVERY = 100; // milliseconds between two updates while the pen moves
+  const EVERY = 60; // milliseconds between two updates while the pen moves
   const PALM = 600; // milliseconds after a pen's stroke in which touches are taken for the hand's side
   const KEY = "mnist-ink";
   const PAPER = "#ffffff";
