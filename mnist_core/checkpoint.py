@@ -253,8 +253,8 @@ def _is_plain(value: Any) -> bool:
 def _network_config(metadata: dict[str, Any], name: str) -> TrainConfig:
     """A recipe with the activation and the dropout that the metadata name."""
     try:
-        return TrainConfig(**metadata.get("network", {}))
-    except (TypeError, ValueError) as error:
+        return TrainConfig.from_dict(metadata.get("network", {}))
+    except ValueError as error:
         raise CheckpointError(f"{name} describes another network: {error}") from error
 
 

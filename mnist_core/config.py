@@ -60,7 +60,7 @@ class TrainConfig:
 
     data: str = _knob(
         "mnist",
-        "The digits to learn from: MNIST, or digits drawn by rule.",
+        "The digits to learn from: MNIST, digits drawn by rule, or as many of each.",
         choices=("mnist", "synthetic", "both"),
     )
     train_size: int = _knob(
@@ -69,6 +69,12 @@ class TrainConfig:
         low=100,
         high=60_000,
         log=True,
+    )
+    non_digits: int = _knob(
+        0,
+        "How many letters and signs are mixed in, of which the network learns to be unsure.",
+        low=0,
+        high=60_000,
     )
     epochs: float = _knob(2.0, "How often the whole training set is read.", low=0.01, high=100)
     batch_size: int = _knob(
@@ -147,10 +153,12 @@ class TrainConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrainConfig:
-        """The recipe that `to_dict` wrote. Raises `ValueError` for a field that does not exist."""
-        unknown = sorted(set(values) - set(knobs()))
+        """The recipe that `to_dict` wrote. Raises `ValueError` for anything else."""
+        if not isinstance(values, dict):
+            raise ValueError(f"A recipe is a dict of its fields; got {type(values).__name__}.")
+        unknown = sorted(set(values) - set(knobs()), key=str)
         if unknown:
-            raise ValueError(f"A recipe has no field {unknown[0]!r}; it has {', '.join(knobs())}.")
+            raise ValueError(f"A recipe has no field {str(unknown[0])[:40]!r}; it has {', '.join(knobs())}.")
         return cls(**values)
 
 
@@ -173,6 +181,19 @@ PRESETS: dict[str, TrainConfig] = {
         augment="shift",
         label_smoothing=0.1,
         precision="auto",
+    ),
+    "shipped": TrainConfig(
+        data="both",
+        non_digits=30_000,
+        epochs=10.0,
+        batch_size=128,
+        optimizer="muon",
+        learning_rate=0.05,
+        schedule="triangle",
+        dropout1=0.05,
+        dropout2=0.1,
+        augment="pen",
+        precision="bfloat16",
     ),
     "too_high": TrainConfig(optimizer="sgd", learning_rate=10.0),
     "crawling": TrainConfig(optimizer="sgd", learning_rate=0.01, activation="sigmoid", epochs=1.0),

@@ -1,0 +1,316 @@
+"""Files of weights: whole or not at all; whatever is wrong with one, nothing runs and a sentence says it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+import subprocess
+import sys
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+
+import pytest
+import torch
+
+from mnist_core import checkpoint
+from mnist_core.checkpoint import CheckpointError, describe, load, save
+from mnist_core.config import TrainConfig
+from mnist_core.model import ConvNet
+from mnist_core.training import initial_model
+
+ROOT = Path(checkpoint.__file__).parents[1]
+METADATA = describe(TrainConfig(), accuracy=0.9858, n=10_000)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A file with the weights that seed 0 gives."""
+    save(tmp_path / "weights.pt", initial_model(TrainConfig()), METADATA)
+    return tmp_path / "weights.pt"
+
+
+def written(value: object) -> io.BytesIO:
+    """What torch.save makes of a value."""
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
+    buffer.seek(0)
+    return buffer
+
+
+def same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
+    pairs = zip(one.state_dict().items(), other.state_dict().items(), strict=True)
+    return all(name == other_name and torch.equal(a, b) for (name, a), (other_name, b) in pairs)
+
+
+def refused(source: object, **limits: int) -> str:
+    """The sentence with which a file is refused."""
+    with pytest.raises(CheckpointError) as failed:
+        load(source, **limits)
+    said = str(failed.value)
+    assert "\n" not in said and said.endswith(".")
+    return said
+
+
+def test_what_was_saved_comes_back_weights_and_metadata(path: Path) -> None:
+    model, metadata = load(path)
+    assert same(model, initial_model(TrainConfig())) and not model.training
+    assert {name: metadata[name] for name in METADATA} == METADATA
+    assert TrainConfig.from_dict(metadata["recipe"]) == TrainConfig()
+    assert set(metadata["versions"]) == {"python", "torch"} and metadata["date"].endswith("+00:00")
+
+
+def test_the_activation_and_the_dropout_come_back_too(tmp_path: Path) -> None:
+    config = TrainConfig(activation="leaky_relu", negative_slope=0.2, dropout1=0.3)
+    save(tmp_path / "weights.pt", initial_model(config), {})
+    model, _ = load(tmp_path / "weights.pt")
+    assert (model.activation, model.negative_slope, model.dp1.p, model.dp2.p) == (
+        "leaky_relu",
+        0.2,
+        0.3,
+        0.25,
+    )
+
+
+def test_weights_laid_out_channels_last_are_saved_in_the_books_layout(tmp_path: Path) -> None:
+    model = initial_model(TrainConfig()).to(memory_format=torch.channels_last)
+    save(tmp_path / "weights.pt", model, {})
+    assert load(tmp_path / "weights.pt")[0].cn2.weight.is_contiguous()
+
+
+def test_a_bare_state_dict_is_read_from_an_open_file() -> None:
+    model = initial_model(TrainConfig())
+    loaded, metadata = load(written(model.state_dict()))
+    assert same(loaded, model) and metadata == {}
+
+
+def test_loading_draws_nothing_from_everyones_chance(path: Path) -> None:
+    before = torch.get_rng_state()
+    load(path)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+# What is refused
+
+
+def test_a_missing_file_says_so(tmp_path: Path) -> None:
+    assert (
+        refused(tmp_path / "no.pt")
+        == f"{tmp_path / 'no.pt'} does not exist: train first, or name another file."
+    )
+
+
+def test_a_folder_cannot_be_read(tmp_path: Path) -> None:
+    assert "cannot be read (Is a directory)" in refused(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\x89PNG\r\n", pickle.dumps({"cn1.weight": [1.0]})])
+def test_what_torch_did_not_write_is_refused(content: bytes) -> None:
+    assert refused(io.BytesIO(content)) == (
+        "The file is not a file of weights: torch.save(model.state_dict(), ...) writes one."
+    )
+
+
+def test_another_zip_is_refused() -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as parts:
+        parts.writestr("readme.txt", "hello")
+    buffer.seek(0)
+    assert "is a zip, but not one that torch wrote" in refused(buffer)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99, 0.9999])
+def test_a_file_cut_short_is_refused(path: Path, share: float) -> None:
+    content = path.read_bytes()
+    assert "is damaged or cut short" in refused(io.BytesIO(content[: int(len(content) * share)]))
+
+
+def test_a_single_flipped_bit_is_noticed(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    assert "is damaged" in refused(io.BytesIO(content))
+
+
+class Bomb:
+    """Runs a command when it is unpickled."""
+
+    def __reduce__(self) -> tuple:
+        return os.system, ("touch /tmp/mnist_core_was_here",)
+
+
+def test_a_pickle_with_code_is_not_run_and_the_code_is_named() -> None:
+    said = refused(written({"cn1.weight": Bomb()}))
+    assert said == (
+        f"The file would run code ({os.system.__module__}.system), and was not opened: save "
+        "model.state_dict(), not the model itself."
+    )
+    assert not Path("/tmp/mnist_core_was_here").exists()
+
+
+def test_a_whole_model_is_refused_with_the_next_step() -> None:
+    said = refused(written(ConvNet()))
+    assert "would run code (mnist_core.model.ConvNet)" in said and "save model.state_dict()" in said
+
+
+def test_code_named_by_a_newer_pickle_is_refused_too() -> None:
+    program = pickle.dumps(Bomb(), protocol=4)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as parts:
+        parts.writestr("archive/data.pkl", program)
+    buffer.seek(0)
+    assert "holds more than weights, and was not opened" in refused(buffer)
+
+
+def test_a_zip_bomb_is_not_unpacked(path: Path) -> None:
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(path) as parts, zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as out:
+        for entry in parts.infolist():
+            out.writestr(entry.filename, parts.read(entry))
+        out.writestr("archive/data/99", bytes(10**8))
+    assert len(bomb.getvalue()) < 3 * 2**20
+    bomb.seek(0)
+    assert "unpacks to more than this network's weights; it was not unpacked" in refused(bomb)
+
+
+def test_a_tensor_larger_than_what_is_stored_is_refused(path: Path) -> None:
+    """A pickle may claim any number of elements for a part of the file."""
+    forged = io.BytesIO()
+    with zipfile.ZipFile(path) as parts, zipfile.ZipFile(forged, "w") as out:
+        for entry in parts.infolist():
+            content = parts.read(entry)
+            if entry.filename.endswith("data.pkl"):
+                assert b"K\x90" in content  # cn1.weight has 144 elements
+                content = content.replace(b"K\x90", b"K\xf0")
+            out.writestr(entry.filename, content)
+    forged.seek(0)
+    assert "is damaged" in refused(forged)
+
+
+def test_a_file_larger_than_allowed_is_not_read(path: Path) -> None:
+    assert "is larger than 1 MB, and these weights take 1.2 MB" in refused(path, max_bytes=2**20)
+
+
+def test_other_networks_are_refused_by_what_differs() -> None:
+    weights = initial_model(TrainConfig()).state_dict()
+    renamed = OrderedDict((name.replace("fc2", "head"), tensor) for name, tensor in weights.items())
+    assert refused(written(renamed)) == (
+        "The file holds another network's weights: fc2.bias, fc2.weight missing, head.bias, head.weight "
+        "unknown; this network has cn1.weight, cn1.bias, cn2.weight, cn2.bias, fc1.weight, fc1.bias, "
+        "fc2.weight, fc2.bias."
+    )
+    wide = {**weights, "fc2.bias": torch.zeros(11)}
+    assert "fc2.bias is torch.float32 (11,), expected torch.float32 (10,)" in refused(written(wide))
+    double = {**weights, "fc2.bias": torch.zeros(10, dtype=torch.float64)}
+    assert "fc2.bias is torch.float64 (10,), expected torch.float32 (10,)" in refused(written(double))
+    nan = {**weights, "cn1.bias": torch.full((16,), float("nan"))}
+    assert "cn1.bias is not all numbers; the run that saved it had diverged" in refused(written(nan))
+
+
+@pytest.mark.parametrize("value", [[1, 2], {"a": 1}, torch.zeros(3), {"model": 3, "metadata": {}}])
+def test_what_is_no_state_dict_is_refused(value: object) -> None:
+    assert "holds no state dict: save model.state_dict()" in refused(written(value))
+
+
+@pytest.mark.parametrize(
+    "metadata", [3, {1: 2}, {"a": torch.zeros(1)}, {"a": [0.0] * 60_000}, {"a": {"b": {3: "c"}}}]
+)
+def test_metadata_that_are_not_plain_are_refused(metadata: object) -> None:
+    weights = initial_model(TrainConfig()).state_dict()
+    assert "metadata that are not plain values" in refused(written({"model": weights, "metadata": metadata}))
+
+
+def test_metadata_that_unfold_without_end_are_refused() -> None:
+    laughs: list[object] = ["ha"]
+    for _ in range(40):
+        laughs = [laughs, laughs]  # 2**40 words, in 40 lists
+    weights = initial_model(TrainConfig()).state_dict()
+    assert "metadata that are not plain values" in refused(
+        written({"model": weights, "metadata": {"a": laughs}})
+    )
+
+
+@pytest.mark.parametrize("network", [{"activation": "swish"}, {"layers": 9}, [1]])
+def test_settings_of_another_network_are_refused(network: object) -> None:
+    weights = initial_model(TrainConfig()).state_dict()
+    value = {"model": weights, "metadata": {"network": network}}
+    assert refused(written(value)).startswith("The file describes another network: ")
+
+
+# Writing
+
+
+def test_a_failed_write_says_why_and_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = path.read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CheckpointError) as failed:
+        save(path, ConvNet(), {})
+    assert str(failed.value) == (
+        f"{path} could not be written (No space left on device): make room or choose another place; what lay "
+        "there before is unchanged."
+    )
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_place_that_cannot_be_written_says_why(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(CheckpointError, match=r"could not be written \((Not a directory|File exists)\)"):
+        save(tmp_path / "file" / "weights.pt", ConvNet(), {})
+
+
+KILLER = """
+import json, os, random, signal, sys, time
+from pathlib import Path
+import torch
+from mnist_core import checkpoint
+from mnist_core.config import TrainConfig
+from mnist_core.training import initial_model
+
+path, kills, seconds = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+models = [initial_model(TrainConfig(seed=seed)) for seed in (0, 1)]
+checkpoint.save(path, models[0], {})
+sync = os.fsync
+os.fsync = lambda handle: (time.sleep(seconds), sync(handle))  # a disk that takes its time
+between = loaded = 0
+for kill in range(kills):
+    child = os.fork()
+    if not child:
+        while True:
+            for model in models:
+                checkpoint.save(path, model, {})
+    time.sleep(random.Random(kill).uniform(0.005, 0.1))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    leftovers = list(path.parent.glob(".weights.pt.*.tmp"))
+    between += len(leftovers)
+    for leftover in leftovers:
+        leftover.unlink()
+    model, _ = checkpoint.load(path)
+    loaded += any(torch.equal(model.fc1.weight, other.fc1.weight) for other in models)
+print(json.dumps({"between": between, "loaded": loaded}))
+"""
+
+
+@pytest.mark.parametrize("kills", [10, pytest.param(100, marks=pytest.mark.full)])
+def test_a_writer_that_is_killed_leaves_the_old_file_or_the_new(kills: int, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", KILLER, str(tmp_path / "weights.pt"), str(kills), "0.02"]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    counted = json.loads(done.stdout)
+    assert counted["loaded"] == kills
+    assert counted["between"] >= kills / 2, "too few kills fell between opening and renaming to say anything"
+    print(f"{kills} kills, {counted['between']} of them between opening and renaming: {kills} whole files")
+
+
+def test_the_next_writer_clears_away_what_a_killed_one_left(path: Path) -> None:
+    old, fresh = (path.with_name(f".weights.pt.{name}.tmp") for name in ("old", "fresh"))
+    for leftover in (old, fresh):
+        leftover.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    save(path, ConvNet(), {})
+    assert not old.exists() and fresh.exists()
