@@ -50,7 +50,7 @@ function scales(width, height) {
   const points = chart.series.flatMap((series) => series.points).filter(([, y]) => !useLog || y > 0);
   const longest = Math.max(0, ...chart.series.map((series) => (series.label ? series.name.length : 0)));
   const room = Math.min(longest * LETTER + 14, width * 0.3);
-  const box = { left: 46, top: 10, right: width - Math.max(room, 14), bottom: height - 34 };
+  const box = { left: 46, top: chart.y_name ? 24 : 10, right: width - Math.max(room, 14), bottom: height - 34 };
   const xs = points.map(([x]) => x);
   const ys = points.map(([, y]) => y);
   const x0 = chart.x_low ?? 0;
@@ -78,7 +78,7 @@ function axes({ useLog, box, x, y, x0, x1, y0, y1 }) {
   const columns = linearTicks(x0, x1, Math.max(2, Math.floor((box.right - box.left) / 110)))
     .map((tick) => `<text x="${x(tick)}" y="${box.bottom + 17}" text-anchor="middle">${short(tick)}</text>`);
   const name = `<text class="chart-unit chart-x" x="${box.right}" y="${box.bottom + 31}" text-anchor="end">${escape(chart.x_name ?? "")}</text>
-    <text class="chart-unit" x="${box.left + 4}" y="${box.top + 4}">${escape(chart.y_name ?? "")}${useLog ? ", log scale" : ""}</text>`;
+    <text class="chart-unit" x="${box.left}" y="${box.top - 11}">${escape(chart.y_name ?? "")}${useLog ? ", log scale" : ""}</text>`;
   return rows.join("") + columns.join("") + name;
 }
 
@@ -117,7 +117,7 @@ function labels(visible, { useLog, box, x, y }) {
 function markers({ box, x }) {
   return chart.marks
     .map((mark) => `<g class="chart-mark"><line x1="${x(mark.x)}" x2="${x(mark.x)}" y1="${box.top}" y2="${box.bottom}"/>
-      <text x="${x(mark.x) + 4}" y="${box.top + 18}">${escape(mark.name)}</text></g>`)
+      <text x="${x(mark.x) + 4}" y="${box.top + 12}">${escape(mark.name)}</text></g>`)
     .join("");
 }
 

@@ -83,12 +83,12 @@ class History:
 
     @property
     def smoothed(self) -> float:
-        """The exponential mean of the losses so far; its memory is a fiftieth of the run."""
+        """The exponential mean of the losses so far; its memory is a hundredth of the run."""
         return self._smooth / self._weight if self._weight else math.nan
 
     def add_step(self, step: Step) -> None:
         """Note a step."""
-        keep = 1 - 1 / min(max(step.steps / 50, 5), 100)
+        keep = 1 - 1 / min(max(step.steps / 100, 5), 50)
         self._smooth = keep * self._smooth + (1 - keep) * step.loss
         self._weight = keep * self._weight + (1 - keep)
         self.last = step

@@ -21,6 +21,7 @@ class Limits:
         epochs: in one recipe.
         turn_seconds: a run gives its slot to the next in the queue after this long, and queues again.
         queue: runs that may wait for the slot, all visits together.
+        synthetic: built-in digits in one recipe; drawing them takes time.
         runs: a visit may have, finished ones among them.
         visits: that are remembered at once.
         idle_seconds: after which an unused visit is forgotten.
@@ -36,6 +37,7 @@ class Limits:
     turn_seconds: float = 30
     queue: int = 40
     runs: int = 100
+    synthetic: int = 10_000
     visits: int = 400
     idle_seconds: float = 24 * 3600
     gone_seconds: float = 45

@@ -1,8 +1,7 @@
-"""A recipe in other forms: in an address, as a short script, and as the seconds it will take."""
+"""A recipe in other forms: as a short script, and as the seconds it will take."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import fields
 
 from mnist_core.config import TrainConfig
@@ -22,23 +21,6 @@ def changed(config: TrainConfig) -> dict[str, object]:
         for entry in fields(config)
         if getattr(config, entry.name) != entry.default
     }
-
-
-def from_query(query: Mapping[str, str]) -> TrainConfig:
-    """The recipe in an address's query; what is not a recipe's field is left alone.
-
-    Raises:
-        ValueError: a field has a value that it cannot have.
-    """
-    values: dict[str, object] = {}
-    for entry in fields(TrainConfig):
-        if entry.name in query:
-            kind = type(entry.default)
-            try:
-                values[entry.name] = kind(query[entry.name])
-            except ValueError:
-                values[entry.name] = query[entry.name][:40]  # the recipe itself says what it expected
-    return TrainConfig(**values)
 
 
 def as_python(config: TrainConfig) -> str:
@@ -68,7 +50,7 @@ class Pace:
         self.factor = 1.0
         self.measured = False
 
-    def note(self, config: TrainConfig, last: Step) -> None:
+    def note(self, last: Step) -> None:
         """Learn from a run's steps so far, once there are enough of them to tell."""
         expected = last.seen * _SECONDS_PER_DIGIT + last.step * _SECONDS_PER_STEP
         if last.seconds > 1.0:

@@ -15,6 +15,7 @@ import torch
 from mnist_core.classifier import Calibration, Classifier
 from mnist_core.config import TrainConfig
 from mnist_core.events import Change, Evaluation, Event, Finished, Step, Testing
+from mnist_core.examine import Examination
 from mnist_core.history import History, Rows, Trouble, Watch
 from mnist_core.model import CLASSES, ConvNet
 from mnist_core.preprocess import normalise
@@ -57,6 +58,7 @@ class Run:
         self.id = secrets.token_hex(8)
         self.name, self.config, self.kind = name, config, kind
         self.state, self.order, self.note = "waiting", "run", ""
+        self.learning_rate, self.momentum = config.learning_rate, config.momentum  # as they are now
         self.history = History()
         self.trouble: Trouble | None = None
         self.testing: tuple[int, int] | None = None  # digits read and to read of an evaluation under way
@@ -66,7 +68,9 @@ class Run:
         self.trace = Rows(1 + CLASSES, TRACE_POINTS)
         self.kernels = Rows(1 + 16 * 9, KERNEL_FRAMES)  # step, then cn1's sixteen 3x3 kernels, row by row
         self.result: dict[str, Any] = {}  # what a lesson measured
+        self.examination: Examination | None = None
         self.single_step = False
+        self.ink: Callable[[], np.ndarray | None] = lambda: None  # (28, 28), what is on the visitor's pad
         self.watched = time.monotonic()
         self.settled = threading.Event()  # set whenever the run is not in its turn
         self.settled.set()
@@ -110,11 +114,14 @@ class Run:
     def change(self, change: Change, said: str) -> None:
         """Let the next step be taken differently, and mark it in the plot."""
         self._changes.append(change)
+        self.learning_rate = change.learning_rate or self.learning_rate
+        self.momentum = self.momentum if change.momentum is None else change.momentum
         self.history.changes.append((self.history.last.step if self.history.last else 0, said))
 
-    def look(self, ink: np.ndarray | None) -> None:
-        """Take a snapshot, and read `ink` (28, 28), the drawing on the visitor's pad, with it."""
-        step = self.history.last.step if self.history.last else 0
+    def look(self) -> None:
+        """Take a snapshot, and read the drawing on the visitor's pad with it."""
+        ink, last = self.ink(), self.history.last
+        step = last.step if last is not None else 0
         if self.trouble is None or not self.trouble.fatal:
             self.snapshot(step)
         if ink is not None and self._model is not None and step:

@@ -9,36 +9,31 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from mnist_core import lessons
-from mnist_core.classifier import Classifier
+from mnist_core import checkpoint, lessons
+from mnist_core.classifier import Classifier, calibrate
 from mnist_core.config import TrainConfig
-from mnist_core.events import Change, Finished, Step
+from mnist_core.events import Change
+from mnist_core.examine import Examination, examine
 from mnist_core.history import OPTIMIZER_NAMES
 from mnist_core.limits import Limits, limits_from, on_a_space
+from mnist_core.recipes import Pace
 from mnist_core.run import OVER, Beginning, Run
 from mnist_core.shelf import Shelf
+from mnist_core.slot import Refused, Slot
 from mnist_core.store import DigitStore
 from mnist_core.training import fit, initial_model, pick_device, resolve
 
 SHIPPED = "shipped"  # the choice of weights that is nobody's run
 RUNS_VARIABLE = "MNIST_RUNS_DIR"
-LOOK_SECONDS = 0.25  # between two snapshots of a run in training
 _HOUSEKEEPING_SECONDS = 1.0
-_log = logging.getLogger(__name__)
-
-
-class Refused(ValueError):
-    """Something a visitor asked for cannot be had; the message says why and what to do."""
 
 
 class Visit:
@@ -47,7 +42,10 @@ class Visit:
     def __init__(self) -> None:
         self.runs: dict[str, Run] = {}
         self.ink: np.ndarray | None = None  # (28, 28) uint8, as the network sees it; None when blank
+        self.drawings: list[tuple[np.ndarray, int]] = []  # labelled by the visitor, for a lesson
         self.compared: set[str] = set()  # ids of the runs whose curves are laid over each other
+        self.current: str | None = None  # id of the run that the Train tab shows
+        self.panel = "runs"  # which results it shows
         self.sessions: set[str] = set()  # open pages
         self.made = 0  # runs so far, for their names
         self.touched = time.monotonic()
@@ -56,7 +54,13 @@ class Visit:
     @property
     def active(self) -> Run | None:
         """The run that trains or waits to; a visit has at most one."""
-        return next((run for run in self.runs.values() if run.active), None)
+        return next((run for run in list(self.runs.values()) if run.active), None)
+
+    @property
+    def shown(self) -> Run | None:
+        """The run that the Train tab shows: the one chosen, else the newest."""
+        newest = next(reversed(list(self.runs.values())), None)
+        return self.runs.get(self.current or "", newest)
 
 
 class Runs:
@@ -80,13 +84,14 @@ class Runs:
         self.limits = limits or limits_from()
         self.digits = DigitStore(data_folder)
         self.device = pick_device(device)
+        self.pace = Pace()
         self._shelf = Shelf(folder, self.limits.kept_runs) if folder else None
         self._visits: dict[str, Visit] = {}
-        self._queue: deque[tuple[Visit, Run]] = deque()
-        self._lock = threading.RLock()
-        self._work = threading.Condition(self._lock)
+        self.slot = Slot(self.limits, self._over)
+        self._lock = self.slot.lock
+        self._examining = threading.Lock()
         self._closing = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._housekeeper: threading.Thread | None = None
 
     # Visits
 
@@ -106,7 +111,7 @@ class Runs:
                 visit = self._visits[secret] = Visit()
                 visit.runs.update(self._shelf.runs() if self._shelf else {})
                 visit.made = len(visit.runs)
-                self._start_threads()
+                self._open_house()
             visit.touched, visit.left = time.monotonic(), None
             if session:
                 visit.sessions.add(session)
@@ -126,7 +131,7 @@ class Runs:
         with self._lock:
             visit = self._visits.pop(secret, None)
             for run in visit.runs.values() if visit else ():
-                self._end(run, "stopped", "")
+                self.slot.end(run, "")
 
     def run(self, secret: str, run_id: str) -> Run:
         """One of this visit's own runs.
@@ -144,7 +149,7 @@ class Runs:
     def classifier_for(self, secret: str, choice: str | None) -> Classifier:
         """What reads this visit's pad: one of its own runs by id, else the shipped weights."""
         with contextlib.suppress(Refused):
-            if choice and choice != SHIPPED:
+            if isinstance(choice, str) and choice != SHIPPED:
                 run = self.run(secret, choice)
                 if run.weights is not None:
                     return run.classifier()
@@ -194,6 +199,15 @@ class Runs:
 
         return self._enter(secret, make, wants_mnist=False)
 
+    def examine(self, secret: str, run_id: str) -> Examination:
+        """What the newest snapshot of a run gets wrong on the test digits; worked out once for each
+        snapshot."""
+        run = self.run(secret, run_id)
+        with self._examining:
+            if run.examination is None or run.examination.step != run.weights_step:
+                run.examination = examine(run.model(), self.digits.test(run.config), run.weights_step)
+            return run.examination
+
     def adopt(self, secret: str, run: Run) -> Run:
         """Add a run that needs no training: uploaded weights."""
         with self._lock:
@@ -201,12 +215,27 @@ class Runs:
             self._check_room(visit)
             visit.made += 1
             visit.runs[run.id] = run
+            visit.current = run.id
             return run
+
+    def upload(self, secret: str, path: Path) -> Run:
+        """Add weights from a file as a run that needs no training.
+
+        Raises:
+            CheckpointError: the file is too large, or holds no weights of this network.
+        """
+        with path.open("rb") as file:
+            model, metadata = checkpoint.load(file, max_bytes=self.limits.upload_bytes)
+        network = metadata.get("network") or {}
+        run = Run("Uploaded weights", TrainConfig(**network), kind="uploaded")
+        run.state = "finished"
+        run.hold(model, metadata)
+        return self.adopt(secret, run)
 
     def pause(self, secret: str, run_id: str, note: str = "") -> Run:
         """Take a run out of its slot or the queue; it goes on exactly there when resumed."""
         run = self.run(secret, run_id)
-        self._pause(run, note)
+        self.slot.pause(run, note)
         run.settled.wait(1.0)
         return run
 
@@ -218,14 +247,14 @@ class Runs:
             if run.state != "paused":
                 raise Refused(f"{run.name} is {run.state}; only a paused run can go on.")
             self._check_slot(visit)
-            run.order, run.single_step, run.note = "run", single_step, ""
-            self._line_up(visit, run)
+            run.single_step, run.note = single_step, ""
+            self.slot.line_up(run)
             return run
 
     def stop(self, secret: str, run_id: str) -> Run:
         """End a run; its curve and its weights so far stay."""
         run = self.run(secret, run_id)
-        self._end(run, "stopped", "")
+        self.slot.end(run, "")
         run.settled.wait(1.0)
         return run
 
@@ -244,10 +273,20 @@ class Runs:
         said += [f"momentum {momentum:g}"] if momentum is not None else []
         run.change(Change(learning_rate=learning_rate, momentum=momentum), ", ".join(said))
 
+    def follow_recipe(self, secret: str, run_id: str, recipe: TrainConfig) -> None:
+        """Take over what of a recipe can be changed while a run is under way, if it differs."""
+        run = self.run(secret, run_id)
+        rate = recipe.learning_rate if recipe.learning_rate != run.learning_rate else None
+        momentum = recipe.momentum if recipe.momentum != run.momentum else None
+        if run.config.optimizer != "momentum":
+            momentum = None
+        if rate is not None or momentum is not None:
+            self.change(secret, run_id, learning_rate=rate, momentum=momentum)
+
     def delete(self, secret: str, run_id: str) -> None:
         """Forget a run and what was kept of it."""
         run = self.run(secret, run_id)
-        self._end(run, "stopped", "")
+        self.slot.end(run, "")
         with self._lock:
             visit = self.visit(secret)
             visit.runs.pop(run_id, None)
@@ -265,21 +304,13 @@ class Runs:
         if self._shelf and run.state in OVER:
             self._shelf.keep(run)
 
-    def place(self, run: Run) -> int:
-        """Where a run stands in the queue, from 1; 0 when it isn't in it."""
-        with self._lock:
-            return next((at for at, (_, waiting) in enumerate(self._queue, 1) if waiting is run), 0)
-
     def close(self) -> None:
         """End the threads; what trained is paused."""
         self._closing.set()
-        with self._work:
-            self._work.notify_all()
         self.digits.cancel()
-        for thread in self._threads:
-            thread.join(timeout=10)
+        self.slot.close()
 
-    # The queue
+    # How runs come in
 
     def _enter(self, secret: str, make: Callable[[str], Run], *, wants_mnist: bool) -> Run:
         with self._lock:
@@ -287,12 +318,14 @@ class Runs:
             self._check_slot(visit)
             self._check_room(visit)
             run = make(f"Run {visit.made + 1}")
+            run.ink = lambda: visit.ink
             if wants_mnist and not self.digits.here():
-                self._fetch_for(visit, run)
+                self._fetch_for(run)
             else:
-                self._line_up(visit, run)
+                self.slot.line_up(run)
             visit.made += 1
             visit.runs[run.id] = run
+            visit.current = run.id
             return run
 
     def _check_slot(self, visit: Visit) -> None:
@@ -305,14 +338,7 @@ class Runs:
                 f"This visit has {len(visit.runs)} runs, as many as fit. Delete one and start again."
             )
 
-    def _line_up(self, visit: Visit, run: Run, *, politely: bool = True) -> None:
-        if politely and len(self._queue) >= self.limits.queue:
-            raise Refused(f"{len(self._queue)} runs are waiting already. Try again in a minute or two.")
-        run.state, run.watched = "waiting", time.monotonic()
-        self._queue.append((visit, run))
-        self._work.notify_all()
-
-    def _fetch_for(self, visit: Visit, run: Run) -> None:
+    def _fetch_for(self, run: Run) -> None:
         """Let a run wait for MNIST outside the queue: a download holds no slot."""
 
         def arrived(error: str | None) -> None:
@@ -321,9 +347,10 @@ class Runs:
                     return
                 if error is None:
                     with contextlib.suppress(Refused):
-                        self._line_up(visit, run)
+                        self.slot.line_up(run)
                         return
-                self._over(run, "failed", error or "The queue filled up meanwhile. Start again in a minute.")
+                run.state = "failed"
+                run.note = error or "The queue filled up meanwhile. Start again in a minute."
 
         run.state = "fetching"
         self.digits.fetch(arrived, wanted=lambda: self._anyone_fetching())
@@ -334,108 +361,22 @@ class Runs:
                 run.state == "fetching" for visit in self._visits.values() for run in visit.runs.values()
             )
 
-    def _pause(self, run: Run, note: str) -> None:
-        with self._lock:
-            if run.state == "waiting":
-                self._drop(run)
-                run.state, run.note = "paused", note
-            elif run.state == "fetching":
-                self._over(run, "stopped", note)
-            elif run.state == "running":
-                run.order, run.note = "pause", note
-
-    def _end(self, run: Run, state: str, note: str) -> None:
-        with self._lock:
-            run.order = "stop"
-            if run.state in ("waiting", "paused", "fetching"):
-                self._drop(run)
-                self._over(run, state, note)
-
-    def _drop(self, run: Run) -> None:
-        self._queue = deque(entry for entry in self._queue if entry[1] is not run)
-
     def _over(self, run: Run, state: str, note: str) -> None:
-        run.state, run.note = state, note
-        run.close()
+        """What is done when a run ends: it learns to say "not sure", and is kept where runs are."""
+        run.note = note
+        if run.history.last is not None:
+            self.pace.note(run.history.last)
+        if state == "finished" and run.calibration is None:
+            run.calibrated(calibrate(run.model(), self.digits.unseen(run.config)))
         if self._shelf and state in ("finished", "stopped") and run.weights_step:
-            self._shelf.keep(run)
-
-    # The training thread
-
-    def _start_threads(self) -> None:
-        if not self._threads:
-            for work in (self._train, self._keep_house):
-                thread = threading.Thread(target=work, name=work.__name__.strip("_"), daemon=True)
-                self._threads.append(thread)
-                thread.start()
-
-    def _train(self) -> None:
-        _lower_priority()
-        while not self._closing.is_set():
-            with self._work:
-                if not self._queue:
-                    self._work.wait(1.0)
-                    continue
-                visit, run = self._queue.popleft()
-                run.state = "running"
-                run.settled.clear()
-            try:
-                self._serve(visit, run)
-            finally:
-                run.settled.set()
-
-    def _serve(self, visit: Visit, run: Run) -> None:
-        """Give one run the slot until it is over, paused, or has had its turn."""
-        try:
-            state, note = self._turn(visit, run)
-        except ValueError as error:  # of ours, with a sentence for the visitor
-            state, note = "failed", str(error)
-        except (
-            Exception
-        ) as error:  # whatever a step may raise: the slot must come free and the page must hear of it
-            _log.exception("A run failed")
-            what = str(error).strip().splitlines() or [type(error).__name__]
-            state, note = (
-                "failed",
-                f"Training failed: {what[0][:200]}. The weights so far are kept; start it again.",
-            )
-        with self._lock:
-            if state == "waiting":
-                self._line_up(visit, run, politely=False)
-            elif state == "paused":
-                run.state, run.note = "paused", run.note or note
-            else:
-                self._over(run, state, note)
-
-    def _turn(self, visit: Visit, run: Run) -> tuple[str, str]:
-        """Train until there is a reason to end: the state that follows, and what to say of it."""
-        run.begin()
-        began = looked = time.monotonic()
-        for event in iter(run.advance, None):
-            now = time.monotonic()
-            if now - looked > LOOK_SECONDS:
-                looked = now
-                run.look(visit.ink)
-            if isinstance(event, Finished):
-                return "finished", ""
-            if run.trouble is not None and run.trouble.fatal:
-                return "diverged", run.trouble.says
-            if run.order != "run" or self._closing.is_set():
-                run.look(visit.ink)
-                return ("stopped" if run.order == "stop" else "paused"), ""
-            if isinstance(event, Step):
-                if run.single_step:
-                    run.look(visit.ink)
-                    return "paused", "One step taken."
-                if event.seconds > self.limits.run_seconds:
-                    run.look(visit.ink)
-                    return "stopped", f"Stopped: {self.limits.run_seconds:g} seconds are the most a run gets."
-            if self._queue and now - began > self.limits.turn_seconds:
-                run.look(visit.ink)
-                return "waiting", ""
-        raise AssertionError("a run's events end with Finished")
+            self._shelf.keep(run, state)
 
     # Housekeeping
+
+    def _open_house(self) -> None:
+        if self._housekeeper is None:
+            self._housekeeper = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
+            self._housekeeper.start()
 
     def _keep_house(self) -> None:
         while not self._closing.wait(_HOUSEKEEPING_SECONDS):
@@ -448,7 +389,7 @@ class Runs:
             for secret, visit in list(self._visits.items()):
                 for run in visit.runs.values():
                     if run.active and now - run.watched > self.limits.unwatched_seconds:
-                        self._pause(run, "Paused: the page that watched it had gone.")
+                        self.slot.pause(run, "The page that watched it had gone.")
                 idle = now - visit.touched > self.limits.idle_seconds
                 if idle or (visit.left is not None and now - visit.left > self.limits.gone_seconds):
                     self.forget(secret)
@@ -469,12 +410,6 @@ def registry() -> Runs:
 def classifier_for(secret: str, choice: str | None) -> Classifier:
     """What reads a visit's pad: "shipped", or the id of one of its own runs; the shipped weights for
     anything else."""
-    if not choice or choice == SHIPPED:
+    if not isinstance(choice, str) or choice == SHIPPED:
         return _shipped()
     return registry().classifier_for(secret, choice)
-
-
-def _lower_priority() -> None:
-    """Let everything else on this machine, reading drawings above all, go before training."""
-    with contextlib.suppress(AttributeError, OSError):  # not everywhere, and not where it is forbidden
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -46,13 +47,13 @@ class Shelf:
                 self._runs[run.id] = run
         return dict(self._runs)
 
-    def keep(self, run: Run) -> None:
-        """Write a run down; says in its note when that fails."""
+    def keep(self, run: Run, state: str | None = None) -> None:
+        """Write a run down, in `state` or in its own; says in its note when that fails."""
         place = self.folder / run.id
         try:
             place.mkdir(parents=True, exist_ok=True)
             checkpoint.save(place / _WEIGHTS, run.model(), metadata(run))
-            checkpoint.write_whole(place / _RECORD, json.dumps(_record(run)).encode())
+            checkpoint.write_whole(place / _RECORD, json.dumps(_record(run, state or run.state)).encode())
             self._make_room()
         except (OSError, checkpoint.CheckpointError) as error:
             _log.warning("A run could not be kept: %s", error)
@@ -80,13 +81,20 @@ def metadata(run: Run) -> dict[str, Any]:
     return checkpoint.describe(run.config, accuracy=accuracy, n=n, **more)
 
 
-def _record(run: Run) -> dict[str, Any]:
+def weights_file(run: Run) -> bytes:
+    """A run's newest weights with what is known of them, as `checkpoint.save` writes them."""
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint.save(Path(folder) / _WEIGHTS, run.model(), metadata(run))
+        return (Path(folder) / _WEIGHTS).read_bytes()
+
+
+def _record(run: Run, state: str) -> dict[str, Any]:
     history = run.history
     return {
         "id": run.id,
         "name": run.name,
         "kind": run.kind,
-        "state": run.state,
+        "state": state,
         "note": run.note,
         "recipe": run.config.to_dict(),
         "result": run.result,

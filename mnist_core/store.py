@@ -16,6 +16,7 @@ from mnist_core.data import DataError, Digits, DownloadCancelled, load_data, loa
 _OTHERS = 2  # sets of digits kept besides MNIST: drawn by rule, so they can be had again
 
 Pair = tuple[TensorDataset, TensorDataset]
+UNSEEN = 1000  # test digits to calibrate with
 
 
 class DigitStore:
@@ -30,6 +31,7 @@ class DigitStore:
         self.progress: tuple[int, int] | None = None  # bytes that came and bytes there are, during a download
         self._mnist: Pair | None = None
         self._others: OrderedDict[tuple[str, int, int], Pair] = OrderedDict()
+        self._unseen: dict[str, Digits] = {}
         self._lock = threading.RLock()
         self._waiting: list[Callable[[str | None], None]] = []
         self._cancelled = False
@@ -51,11 +53,25 @@ class DigitStore:
         key = (config.data, config.train_size, config.seed)
         with self._lock:
             if key not in self._others:
-                self._others[key] = tuple(map(_normalised, load_data(config, self.folder)))
+                parts = load_data(config, self.folder)
+                self._others[key] = (_normalised(parts[0]), _normalised(parts[1]))
+                self._unseen[config.data] = parts[1].subset(UNSEEN)
                 while len(self._others) > _OTHERS:
                     self._others.popitem(last=False)
             self._others.move_to_end(key)
             return self._others[key]
+
+    def test(self, config: TrainConfig) -> TensorDataset:
+        """The test digits of a recipe: MNIST's, or the built-in ones where MNIST is neither here nor asked
+        for."""
+        if config.data != "synthetic" or self.here():
+            return self._all_of_mnist()[1]
+        return self.get(config)[1]
+
+    def unseen(self, config: TrainConfig) -> Digits:
+        """Some of a recipe's test digits as they are stored, to calibrate with."""
+        self.get(config)
+        return self._unseen[config.data]
 
     def fetch(self, arrived: Callable[[str | None], None], wanted: Callable[[], bool]) -> None:
         """Download MNIST in a thread of its own, or join the download under way.
@@ -95,8 +111,11 @@ class DigitStore:
     def _all_of_mnist(self) -> Pair:
         with self._lock:
             if self._mnist is None:
-                parts = (load_mnist(self.folder, train=train, download=False) for train in (True, False))
-                self._mnist = tuple(map(_normalised, parts))
+                train, test = (
+                    load_mnist(self.folder, train=train, download=False) for train in (True, False)
+                )
+                self._mnist = _normalised(train), _normalised(test)
+                self._unseen["mnist"] = test.subset(UNSEEN)
             return self._mnist
 
 

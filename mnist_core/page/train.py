@@ -1,0 +1,267 @@
+"""The Train tab: a recipe, one button, and the loss while it falls."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from mnist_core.config import TrainConfig
+from mnist_core.page import results, status
+from mnist_core.page.desk import Desk, Updates
+from mnist_core.page.pad import Drawing, Picture
+from mnist_core.preprocess import preprocess
+from mnist_core.runs import SHIPPED, Refused, Visit, registry
+
+FRAME_SECONDS = 0.3  # between two updates of the page while a run is active
+KERNELS_EVERY = 4  # frames
+_AT_ONCE = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+_STREAM = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
+
+
+def train_tab(secret: gr.Component, weights: gr.Dropdown, tab: gr.Tab, page: gr.Blocks) -> None:
+    """Place the tab's parts and wire them; call it inside `tab`.
+
+    Args:
+        secret: the visit's.
+        weights: which weights read the pads, "shipped" or a run's id.
+    """
+    desk = Desk(weights)
+    hands = Hands(desk)
+    for button, handler, inputs in (
+        (desk.start, hands.start, [secret, desk.recipe]),
+        (desk.pause, hands.pause, [secret]),
+        (desk.resume, hands.resume, [secret]),
+        (desk.step, hands.step, [secret]),
+        (desk.stop, hands.stop, [secret]),
+    ):
+        button.click(handler, inputs, desk.all, **_AT_ONCE).then(
+            hands.follow, [secret, weights], [*desk.shown, weights], **_STREAM
+        )
+    for panel in (desk.status, desk.results, desk.lesson):
+        panel.act(hands.act, [secret, weights, desk.recipe], desk.all, **_AT_ONCE).then(
+            hands.follow, [secret, weights], [*desk.shown, weights], **_STREAM
+        )
+    desk.upload.upload(hands.upload, [secret, desk.upload], desk.all, **_AT_ONCE)
+    desk.recipe.input(
+        hands.choose, [secret, desk.recipe], [desk.start], trigger_mode="always_last", **_AT_ONCE
+    )
+    desk.pad.input(hands.see, [secret, desk.pad], [desk.reading], trigger_mode="always_last", **_AT_ONCE)
+    tab.select(hands.open, [secret, weights], [*desk.shown, weights], **_AT_ONCE).then(
+        hands.follow, [secret, weights], [*desk.shown, weights], **_STREAM
+    )
+    page.unload(leave)
+
+
+class Hands:
+    """The tab's handlers. Each takes the visit's secret first."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+
+    def start(self, secret: str, recipe: TrainConfig, request: gr.Request) -> Updates:
+        """Train by the recipe on the form."""
+        visit = registry().visit(secret, request.session_hash)
+        return self._started(visit, registry().start(secret, recipe))
+
+    def pause(self, secret: str) -> Updates:
+        visit = registry().visit(secret)
+        if visit.active is not None:
+            registry().pause(secret, visit.active.id)
+        return self._now(visit)
+
+    def resume(self, secret: str, request: gr.Request) -> Updates:
+        return self._go_on(registry().visit(secret, request.session_hash), secret, single_step=False)
+
+    def step(self, secret: str, request: gr.Request) -> Updates:
+        return self._go_on(registry().visit(secret, request.session_hash), secret, single_step=True)
+
+    def stop(self, secret: str) -> Updates:
+        """End what runs; the weights so far read the pad."""
+        visit = registry().visit(secret)
+        run = visit.active or visit.shown
+        if run is not None:
+            registry().stop(secret, run.id)
+        return self._now(visit) | self._reads(visit)
+
+    async def follow(self, secret: str, choice: str, request: gr.Request) -> AsyncIterator[Updates]:
+        """Report on the visit's run until it neither trains nor waits; then its weights read the pad."""
+        runs = registry()
+        visit = runs.visit(secret, request.session_hash)
+        run, number = visit.active, 0
+        while run is not None and run.active:
+            run.watched = time.monotonic()
+            live = visit.panel == "kernels" and number % KERNELS_EVERY == 0
+            yield self.desk.frame(visit, runs, choice, panel=live or number == 0)
+            number += 1
+            await asyncio.sleep(FRAME_SECONDS)
+        over = run is not None and run.state in ("finished", "stopped")
+        yield self._now(visit, choice) | (self._reads(visit) if over else {})
+
+    def act(
+        self, secret: str, choice: str, recipe: TrainConfig, event: gr.EventData, request: gr.Request
+    ) -> Updates:
+        """Do what a button or a field in one of the panels stands for."""
+        visit = registry().visit(secret, request.session_hash)
+        wanted = {name: value for name, value in (event._data or {}).items() if isinstance(value, str | bool)}
+        action = _ACTIONS.get(str(wanted.get("act")))
+        if action is None:
+            raise Refused("The page has no such button. Reload it and try again.")
+        return action(self, visit, secret, choice, wanted)
+
+    def upload(self, secret: str, path: str | None) -> Updates:
+        """Take a file of weights as a run that needs no training."""
+        if not path:
+            raise Refused("Choose a file of weights, such as one that a run here lets you download.")
+        visit = registry().visit(secret)
+        try:
+            run = registry().upload(secret, Path(path))
+        finally:
+            Path(path).unlink(missing_ok=True)
+        return self._now(visit) | {self.desk.weights: self.desk.choices(visit, run.id)}
+
+    def choose(self, secret: str, recipe: TrainConfig) -> gr.Button:
+        """Say how long the recipe takes; change the rate of a run under way."""
+        visit = registry().visit(secret)
+        if visit.active is not None and visit.active.kind == "trained":
+            registry().follow_recipe(secret, visit.active.id, recipe)
+        return gr.Button(f"Train · about {status.span(registry().pace.seconds(recipe))}")
+
+    def see(self, secret: str, drawing: Drawing) -> str:
+        """Note what is on the pad, for the run to read as it learns."""
+        visit = registry().visit(secret)
+        ink = preprocess(drawing.image) if drawing.image is not None else None
+        visit.ink = ink if ink is not None and ink.any() else None
+        return self.desk.frame(visit, registry(), SHIPPED, panel=False)[self.desk.reading]
+
+    def open(self, secret: str, choice: str, request: gr.Request) -> Updates:
+        """Show the visit as it stands, after a reload too."""
+        visit = registry().visit(secret, request.session_hash)
+        return self._now(visit) | {self.desk.weights: self.desk.choices(visit, choice)}
+
+    # What the panels' buttons do
+
+    def gentler(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
+        run = registry().run(secret, str(wanted.get("run")))
+        rate = run.trouble.learning_rate if run.trouble is not None else None
+        config = replace(run.config, learning_rate=rate or run.config.learning_rate)
+        return self._started(visit, registry().start(secret, config)) | {self.desk.recipe: config}
+
+    def synthetic(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
+        config = replace(registry().run(secret, str(wanted.get("run"))).config, data="synthetic")
+        config = replace(config, train_size=min(config.train_size, registry().limits.synthetic))
+        return self._started(visit, registry().start(secret, config)) | {self.desk.recipe: config}
+
+    def use(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
+        run = registry().run(secret, str(wanted.get("run")))
+        return self._now(visit, run.id) | {self.desk.weights: self.desk.choices(visit, run.id)}
+
+    def undo(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
+        run = registry().run(secret, str(wanted.get("run")))
+        parent = str(run.result.get("parent", SHIPPED))
+        registry().delete(secret, run.id)
+        visit.current = parent if parent in visit.runs else None
+        return self._now(visit, parent) | {self.desk.weights: self.desk.choices(visit, parent)}
+
+    def show(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
+        visit.current = registry().run(secret, str(wanted.get("run"))).id
+        return self._now(visit, choice)
+
+    def compare(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
+        run = registry().run(secret, str(wanted.get("run")))
+        (visit.compared.add if wanted.get("value") is True else visit.compared.discard)(run.id)
+        return self._now(visit, choice)
+
+    def reload(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
+        return {self.desk.recipe: registry().run(secret, str(wanted.get("run"))).config}
+
+    def rename(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
+        registry().rename(secret, str(wanted.get("run")), str(wanted.get("value", "")))
+        return self._now(visit, choice) | {self.desk.weights: self.desk.choices(visit, choice)}
+
+    def delete(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
+        run_id = str(wanted.get("run"))
+        registry().delete(secret, run_id)
+        left = SHIPPED if choice == run_id else choice
+        return self._now(visit, left) | {self.desk.weights: self.desk.choices(visit, left)}
+
+    def panel(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
+        if wanted.get("panel") not in results.PANELS:
+            raise Refused("The page has no such results. Reload it and try again.")
+        visit.panel = str(wanted["panel"])
+        if visit.panel in ("confusion", "mistakes") and visit.shown is not None:
+            registry().examine(secret, visit.shown.id)
+        return self._now(visit, choice)
+
+    def mistake(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
+        run = registry().run(secret, str(wanted.get("run")))
+        index = str(wanted.get("index"))
+        found = run.examination.worst if run.examination is not None else []
+        if not index.isdigit() or int(index) >= len(found):
+            raise Refused("There is no such mistake any more. Open the gallery again.")
+        mistake = found[int(index)]
+        caption = f"MNIST test image {mistake.index:,}. It is labelled {mistake.truth}."
+        return {self.desk.pad: Picture(Image.fromarray(255 - mistake.picture), caption)}
+
+    def label(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
+        digit = str(wanted.get("digit"))
+        if visit.ink is None:
+            raise Refused("Draw a digit first, then tap what it is.")
+        if digit not in tuple("0123456789") or len(visit.drawings) >= registry().limits.drawings:
+            raise Refused(f"A lesson takes up to {registry().limits.drawings} drawings of the digits 0 to 9.")
+        visit.drawings.append((visit.ink, int(digit)))
+        return {self.desk.lesson: status.lesson(visit)}
+
+    def unlabel(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
+        visit.drawings.clear()
+        return {self.desk.lesson: status.lesson(visit)}
+
+    def teach(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
+        run = registry().teach(secret, choice, list(visit.drawings))
+        visit.drawings.clear()
+        return self._started(visit, run) | {self.desk.lesson: status.lesson(visit)}
+
+    # What they have in common
+
+    def _started(self, visit: Visit, run: Any) -> Updates:
+        visit.current = run.id
+        return self._now(visit)
+
+    def _go_on(self, visit: Visit, secret: str, *, single_step: bool) -> Updates:
+        if visit.shown is None:
+            raise Refused("There is no run to go on with. Press Train.")
+        registry().resume(secret, visit.shown.id, single_step=single_step)
+        return self._now(visit)
+
+    def _now(self, visit: Visit, choice: str = SHIPPED) -> Updates:
+        return self.desk.frame(visit, registry(), choice)
+
+    def _reads(self, visit: Visit) -> Updates:
+        """Let the run that has just ended read the pad, if it learned anything."""
+        run = visit.shown
+        if run is None or run.weights_step == 0:
+            return {}
+        return {
+            self.desk.weights: self.desk.choices(visit, run.id),
+            self.desk.results: results.results(visit, run, run.examination, run.id),
+        }
+
+
+_ACTIONS = {
+    name: getattr(Hands, name)
+    for name in (
+        "gentler", "synthetic", "use", "undo", "show", "compare", "reload", "rename", "delete", "panel",
+        "mistake", "label", "unlabel", "teach",
+    )
+}  # fmt: skip
+
+
+def leave(request: gr.Request) -> None:
+    """A page of a visit has closed."""
+    registry().leave(request.session_hash or "")

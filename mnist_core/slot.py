@@ -1,0 +1,159 @@
+"""The training slot: one thread, in which one run trains at a time, and the queue before it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from mnist_core.events import Finished, Step
+from mnist_core.limits import Limits
+from mnist_core.run import Run
+
+LOOK_SECONDS = 0.25  # between two snapshots of a run in training
+_log = logging.getLogger(__name__)
+
+
+class Refused(ValueError):
+    """Something a visitor asked for cannot be had; the message says why and what to do."""
+
+
+class Slot:
+    """Serves a bounded queue in the order of arrival. Thread-safe.
+
+    Args:
+        over: called with a run, its last state and a sentence when it is over, before it is told so.
+    """
+
+    def __init__(self, limits: Limits, over: Callable[[Run, str, str], None]) -> None:
+        self.limits = limits
+        self.lock = threading.RLock()
+        self._over = over
+        self._queue: deque[Run] = deque()
+        self._work = threading.Condition(self.lock)
+        self._closing = False
+        self._thread: threading.Thread | None = None
+
+    def line_up(self, run: Run, *, politely: bool = True) -> None:
+        """Let a run wait for its turn. Raises `Refused` when too many wait, unless it does so impolitely."""
+        with self._work:
+            if politely and len(self._queue) >= self.limits.queue:
+                raise Refused(f"{len(self._queue)} runs are waiting already. Try again in a minute or two.")
+            run.order, run.state, run.watched = "run", "waiting", time.monotonic()
+            self._queue.append(run)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._train, name="training", daemon=True)
+                self._thread.start()
+            self._work.notify_all()
+
+    def place(self, run: Run) -> int:
+        """Where a run stands in the queue, from 1; 0 when it isn't in it."""
+        waiting = tuple(self._queue)
+        return waiting.index(run) + 1 if run in waiting else 0
+
+    def pause(self, run: Run, note: str) -> None:
+        """Take a run out of the queue, or have it leave the slot after the event it is at."""
+        with self.lock:
+            if run.state == "waiting":
+                self._queue.remove(run)
+                run.state, run.note = "paused", note
+            elif run.state == "running":
+                run.order, run.note = "pause", note
+
+    def end(self, run: Run, note: str) -> None:
+        """Stop a run, wherever it stands."""
+        with self.lock:
+            run.order = "stop"
+            if run.state == "running" or not (run.active or run.state == "paused"):
+                return
+            if run.state == "waiting":
+                self._queue.remove(run)
+            run.state = "stopped"
+        self._finish(run, "stopped", note)
+
+    def close(self) -> None:
+        """End the thread; what trained is paused."""
+        with self._work:
+            self._closing = True
+            self._work.notify_all()
+        if self._thread is not None:
+            self._thread.join(timeout=10)
+
+    def _train(self) -> None:
+        _lower_priority()
+        while not self._closing:
+            with self._work:
+                if not self._queue:
+                    self._work.wait(1.0)
+                    continue
+                run = self._queue.popleft()
+                run.state = "running"
+                run.settled.clear()
+            try:
+                self._serve(run)
+            finally:
+                run.settled.set()
+
+    def _serve(self, run: Run) -> None:
+        """Give one run the slot until it is over, paused, or has had its turn."""
+        try:
+            state, note = self._turn(run)
+        except ValueError as error:  # of ours, with a sentence for the visitor
+            state, note = "failed", str(error)
+        except Exception as error:  # whatever a step may raise: the slot comes free and the page hears of it
+            _log.exception("A run failed")
+            what = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+            state, note = "failed", f"Training failed ({what}). The weights so far are kept; start it again."
+        if state == "waiting":
+            self.line_up(run, politely=False)
+        elif state == "paused":
+            run.state, run.note = "paused", run.note or note
+        else:
+            self._finish(run, state, note)
+
+    def _turn(self, run: Run) -> tuple[str, str]:
+        """Train until there is a reason to end: the state that follows, and what to say of it."""
+        run.begin()
+        began = looked = time.monotonic()
+        for event in iter(run.advance, None):
+            now = time.monotonic()
+            outcome = self._outcome(run, event, now - began)
+            if outcome is not None or now - looked > LOOK_SECONDS:
+                looked = now
+                run.look()
+            if outcome is not None:
+                return outcome
+        raise AssertionError("a run's events end with Finished")
+
+    def _outcome(self, run: Run, event: object, seconds: float) -> tuple[str, str] | None:
+        """Whether and how a run's turn of so many seconds ends with this event."""
+        if isinstance(event, Finished):
+            return "finished", ""
+        if run.trouble is not None and run.trouble.fatal:
+            return "diverged", run.trouble.says
+        if run.order != "run" or self._closing:
+            return ("stopped" if run.order == "stop" else "paused"), ""
+        if isinstance(event, Step) and run.single_step:
+            return "paused", "One step taken."
+        if isinstance(event, Step) and event.seconds > self.limits.run_seconds:
+            return "stopped", f"Stopped: {self.limits.run_seconds:g} seconds are the most a run gets here."
+        if self._queue and seconds > self.limits.turn_seconds:
+            return "waiting", ""
+        return None
+
+    def _finish(self, run: Run, state: str, note: str) -> None:
+        try:
+            self._over(run, state, note)
+        finally:
+            run.state = state
+            run.close()
+
+
+def _lower_priority() -> None:
+    """Let everything else on this machine, reading drawings above all, go before training."""
+    with contextlib.suppress(AttributeError, OSError):  # not everywhere, and not where it is forbidden
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
