@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from mnist_core import synthetic
 from mnist_core.config import TrainConfig
 from mnist_core.download import (
     Cancelled,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FOLDER_VARIABLE",
+    "NO_DIGIT",
     "DataError",
     "Digits",
     "DownloadCancelled",
@@ -44,6 +46,7 @@ __all__ = [
 ]
 
 FOLDER_VARIABLE = "MNIST_DATA_DIR"
+NO_DIGIT = -1  # the label of what is none
 SYNTHETIC_TEST_SIZE = 10_000  # as many as MNIST's
 _SYNTHETIC_TEST_SEED = 2**31  # outside the range of a recipe's seed, so the test digits are never trained on
 
@@ -54,7 +57,7 @@ class Digits:
 
     Attributes:
         images: uint8 (N, 28, 28), 0 for paper and 255 for ink.
-        labels: int64 (N,), 0 to 9.
+        labels: int64 (N,), 0 to 9, or `NO_DIGIT`.
     """
 
     images: torch.Tensor
@@ -152,27 +155,29 @@ def load_data(
     """The training and the test digits that a recipe asks for.
 
     "mnist" gives the first `train_size` training digits; "synthetic" as many drawn by rule, tested on others
-    drawn by rule, so that nothing is downloaded; "both" half of each, tested on MNIST.
+    drawn by rule, so that nothing is downloaded; "both" gives as many of each, tested on MNIST. The
+    recipe's `non_digits`, labelled `NO_DIGIT`, come on top.
     """
+    parts = []
+    if config.data != "mnist":
+        parts.append(_synthetic(config.train_size, config.seed))
     if config.data == "synthetic":
-        return _synthetic(config.train_size, config.seed), _synthetic(
-            SYNTHETIC_TEST_SIZE, _SYNTHETIC_TEST_SEED
-        )
-    test_data = load_mnist(folder, train=False, progress=progress, cancelled=cancelled)
-    train_data = load_mnist(folder, train=True, progress=progress, cancelled=cancelled)
-    if config.data == "mnist":
-        return train_data.subset(config.train_size), test_data
-    drawn = _synthetic(config.train_size // 2, config.seed)
-    real = train_data.subset(config.train_size - len(drawn))
-    both = Digits(torch.cat([real.images, drawn.images]), torch.cat([real.labels, drawn.labels]))
-    return both, test_data
+        test_data = _synthetic(SYNTHETIC_TEST_SIZE, _SYNTHETIC_TEST_SEED)
+    else:
+        test_data = load_mnist(folder, train=False, progress=progress, cancelled=cancelled)
+        train_data = load_mnist(folder, train=True, progress=progress, cancelled=cancelled)
+        parts.append(train_data.subset(config.train_size))
+    if config.non_digits:
+        images = synthetic.non_digits(config.non_digits, config.seed)
+        parts.append(Digits(images, torch.full((len(images),), NO_DIGIT)))
+    if len(parts) == 1:
+        return parts[0], test_data
+    images, labels = (torch.cat([getattr(part, name) for part in parts]) for name in ("images", "labels"))
+    return Digits(images, labels), test_data
 
 
 def _synthetic(n: int, seed: int) -> Digits:
-    from mnist_core.synthetic import digits
-
-    images, labels = digits(n, seed)
-    return Digits(torch.as_tensor(images), torch.as_tensor(labels, dtype=torch.int64))
+    return Digits(*synthetic.digits(n, seed))
 
 
 def as_tensors(data: Any) -> tuple[torch.Tensor, torch.Tensor]:

@@ -96,16 +96,7 @@ class _SharedTrainer(Trainer):
         weight = len(my_labels) * self.world / len(labels)
         if not len(my_labels):
             mine, my_labels = images[:1], labels[:1]
-        smoothing, precision = self.config.label_smoothing, self.config.precision
-        loss = learn(
-            self.parallel,
-            self.optimizer,
-            mine,
-            my_labels,
-            label_smoothing=smoothing,
-            precision=precision,
-            weight=weight,
-        )
+        loss = learn(self.parallel, self.optimizer, mine, my_labels, weight=weight, **self._manner())
         return loss / self.world
 
     def freeze(self) -> None:

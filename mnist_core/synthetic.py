@@ -35,7 +35,7 @@ def digits(n: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 def non_digits(n: int, seed: int) -> torch.Tensor:
     """`n` drawings of no digit, uint8 (n, 28, 28): letters, signs, mirrored digits, several at once."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng((seed, 1))  # other chances than those of `digits`
     images = np.zeros((n, SIZE, SIZE), np.uint8)
     for image in images:
         kind = rng.choice(len(_KINDS), p=_KIND_SHARES)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +14,7 @@ from torch import nn, optim
 
 from mnist_core.augment import vary
 from mnist_core.config import TrainConfig
-from mnist_core.data import shift
+from mnist_core.data import NO_DIGIT, shift
 from mnist_core.events import Change, Step
 from mnist_core.model import CLASSES
 from mnist_core.muon import Muon
@@ -28,6 +29,7 @@ def learn(
     labels: torch.Tensor,
     *,
     label_smoothing: float = 0.0,
+    non_digits: bool = False,
     precision: str = "float32",
     weight: float = 1.0,
 ) -> torch.Tensor:
@@ -39,6 +41,7 @@ def learn(
         images: (N, 1, 28, 28), normalised.
         labels: (N,).
         label_smoothing: the share of the target spread evenly over all ten digits.
+        non_digits: whether some of the labels may be `NO_DIGIT`, whose whole target is spread evenly.
         precision: "bfloat16" computes the layers in 16 bits; weights, loss and step stay in 32.
         weight: the loss is multiplied by it.
 
@@ -48,9 +51,15 @@ def learn(
     optimizer.zero_grad()
     with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
         log_probabilities = model(images)
-    loss = F.nll_loss(log_probabilities, labels)
-    if label_smoothing:
+    if non_digits:
+        spread = torch.where(labels == NO_DIGIT, 1.0, label_smoothing)
+        losses = F.nll_loss(log_probabilities, labels, reduction="none", ignore_index=NO_DIGIT)
+        loss = ((1 - spread) * losses - spread * log_probabilities.mean(dim=1)).mean()
+    elif label_smoothing:
+        loss = F.nll_loss(log_probabilities, labels)
         loss = (1 - label_smoothing) * loss - label_smoothing * log_probabilities.mean()
+    else:
+        loss = F.nll_loss(log_probabilities, labels)
     if weight != 1:
         loss = loss * weight
     loss.backward()
@@ -161,10 +170,16 @@ class Trainer:
 
     def take(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Change the weights by one batch, (N, 1, 28, 28) and (N,); its loss, still on the device."""
-        smoothing, precision = self.config.label_smoothing, self.config.precision
-        return learn(
-            self.model, self.optimizer, images, labels, label_smoothing=smoothing, precision=precision
-        )
+        return learn(self.model, self.optimizer, images, labels, **self._manner())
+
+    def _manner(self) -> dict[str, Any]:
+        """How the recipe wants each step taken: the named arguments of `learn`."""
+        config = self.config
+        return {
+            "label_smoothing": config.label_smoothing,
+            "non_digits": config.non_digits > 0,
+            "precision": config.precision,
+        }
 
     def read(self, tally: Tally, images: torch.Tensor, labels: torch.Tensor) -> None:
         """Count how well one batch of test digits is recognised."""
