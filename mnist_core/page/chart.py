@@ -41,6 +41,7 @@ class Plot:
     x_name: str = ""
     y_name: str = ""
     y_unit: str = ""
+    x_low: float | None = None  # 0 where nothing else is said
     x_high: float | None = None
     x_grows: bool = False
     y_low: float | None = None

@@ -30,6 +30,7 @@ from mnist_core.explain import (
 from mnist_core.model import CLASSES, ConvNet
 from mnist_core.page.pad import DigitPad, Drawing
 from mnist_core.page.theme import ASSETS
+from mnist_core.page.toys import toys_part
 from mnist_core.preprocess import preprocess
 
 KNOWN = 2000  # training images among which the nearest are looked for
@@ -104,6 +105,7 @@ def inside_tab(secret: gr.Component, reader: gr.Component) -> None:
     }
     for event in (pad.input, view.input):
         event(look_soon, [secret, reader, pad, view], view, **follow)
+    toys_part()
 
 
 async def look_soon(secret: str, reader: str, drawing: Drawing, wish: Wish) -> dict[str, Any]:

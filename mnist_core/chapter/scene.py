@@ -1,0 +1,263 @@
+"""What a toy shows and what can be changed in it: plain values, which a page draws and a test reads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Spot = tuple[int, int]  # (row, column), from 0
+
+
+# What can be changed. Each has a `name`, which is the toy's argument, and `check`s what a page sends for it.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slider:
+    """A number from `low` to `high`, in steps; a whole one if `step` is."""
+
+    name: str
+    label: str
+    low: float
+    high: float
+    step: float
+    value: float
+
+    def check(self, value: Any) -> float:
+        """The value as the toy takes it. Raises `ValueError`."""
+        plain = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        if not plain or not self.low <= value <= self.high:
+            raise ValueError(f"{self.label} goes from {self.low:g} to {self.high:g}; got {value!r}.")
+        return round(value) if isinstance(self.step, int) else float(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """One of a few options."""
+
+    name: str
+    label: str
+    options: tuple[str, ...]
+    value: str
+
+    def check(self, value: Any) -> str:
+        """The value as the toy takes it. Raises `ValueError`."""
+        if value not in self.options:
+            raise ValueError(f"{self.label} is one of {', '.join(self.options)}; got {value!r}.")
+        return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steps:
+    """A whole number from 0 to `last`, one step at a time."""
+
+    name: str
+    label: str
+    last: int
+    value: int = 0
+
+    def check(self, value: Any) -> int:
+        """The value as the toy takes it. Raises `ValueError`."""
+        if type(value) is not int or not 0 <= value <= self.last:
+            raise ValueError(f"{self.label} goes from 0 to {self.last}; got {value!r}.")
+        return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cells:
+    """Numbers to click through, `columns` in a row; a `Grid` with `edits` shows them."""
+
+    name: str
+    label: str
+    columns: int
+    among: tuple[float, ...]
+    value: tuple[float, ...]
+
+    def check(self, value: Any) -> tuple[float, ...]:
+        """The value as the toy takes it. Raises `ValueError`."""
+        listed = isinstance(value, (list, tuple)) and len(value) == len(self.value)
+        if not listed or any(isinstance(each, bool) or each not in self.among for each in value):
+            raise ValueError(f"{self.label} is {len(self.value)} numbers out of {self.among}; got {value!r}.")
+        return tuple(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pick:
+    """A place in a grid; a `Grid` with `picks` shows it. A toy moves it to the nearest place that exists."""
+
+    name: str
+    label: str
+    value: Spot = (0, 0)
+
+    def check(self, value: Any) -> Spot:
+        """The value as the toy takes it. Raises `ValueError`."""
+        listed = isinstance(value, (list, tuple)) and len(value) == 2
+        if not listed or any(type(each) is not int or not 0 <= each < 100 for each in value):
+            raise ValueError(f"{self.label} is a row and a column; got {value!r}.")
+        return tuple(value)
+
+
+Control = Slider | Choice | Steps | Cells | Pick
+
+
+# What is shown.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """Numbers in rows.
+
+    Attributes:
+        marked: places that stand out.
+        edits: the `Cells` that it shows, whose numbers change at a click.
+        picks: the `Pick` that a click moves.
+        aside: places that stand back.
+        border: so many rows and columns on each side are not part of the `Cells`: padding.
+        heads: a name for each column.
+    """
+
+    title: str
+    values: list[list[float]]
+    marked: frozenset[Spot] = frozenset()
+    aside: frozenset[Spot] = frozenset()
+    edits: str | None = None
+    picks: str | None = None
+    border: int = 0
+    heads: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """A circle of a `Diagram`: its place from 0 to 1, what stands in it and what beneath it."""
+
+    name: str
+    x: float
+    y: float
+    text: str
+    under: str = ""
+    state: str = ""  # "", "now", "done" or "off"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edge:
+    """A line of a `Diagram` from node to node; as thick as `weight`, dashed when it is negative."""
+
+    start: str
+    end: str
+    weight: float = 1.0
+    text: str = ""
+    state: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagram:
+    """Circles and the lines between them, `height` as a share of the width."""
+
+    title: str
+    nodes: list[Node]
+    edges: list[Edge]
+    height: float = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surface:
+    """A landscape from above: heights (rows are y, ascending), and who walked where on it."""
+
+    title: str
+    x_range: tuple[float, float]
+    y_range: tuple[float, float]
+    heights: list[list[float]]
+    walks: list[tuple[str, list[tuple[float, float]]]]
+    x_name: str = ""
+    y_name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Code:
+    """Lines of Python; those `marked` (from 0) stand out."""
+
+    title: str
+    text: str
+    marked: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table with a head; the row `marked` stands out."""
+
+    title: str
+    head: Sequence[str]
+    rows: list[list[str]]
+    marked: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curves:
+    """Lines over a common x."""
+
+    x_name: str
+    y_name: str
+    lines: list[tuple[str, list[tuple[float, float]]]]
+    log: bool = False
+
+
+Part = Grid | Diagram | Surface | Code | Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """All that a toy shows: its parts in reading order, curves beneath them, and the same in words."""
+
+    parts: list[Part]
+    said: str
+    curves: Curves | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Toy:
+    """One idea of the chapter, to touch: a function, and what can be changed in it."""
+
+    title: str
+    group: str
+    show: Callable[..., Scene]
+    controls: tuple[Control, ...]
+
+    @property
+    def name(self) -> str:
+        """The function's name, which names the toy in addresses and tests."""
+        return self.show.__name__
+
+    def values(self, given: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Every control's value: the given one where there is one. Raises `ValueError` if it cannot be."""
+        given = given or {}
+        return {
+            control.name: control.check(given[control.name]) if control.name in given else control.value
+            for control in self.controls
+        }
+
+    def scene(self, **given: Any) -> Scene:
+        """What the toy shows for these values of its controls, and the others as they start."""
+        return self.show(**self.values(given))
+
+
+def numbers(values: Any) -> list[list[float]]:
+    """A tensor of one or two dimensions as rows of plain numbers."""
+    rows = values.detach().double()
+    return (rows if rows.dim() == 2 else rows.reshape(1, -1)).tolist()
+
+
+def clamp(spot: Spot, rows: int, columns: int) -> Spot:
+    """The nearest place inside a grid of that size."""
+    return min(spot[0], rows - 1), min(spot[1], columns - 1)
+
+
+def exact(value: float, places: int = 4) -> str:
+    """A number to so many places, with a real minus."""
+    return f"{value:.{places}f}".replace("-", "−")
+
+
+def short(value: float) -> str:
+    """A number to two places, without a trailing fraction where there is none."""
+    text = f"{value:.2f}".rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text.replace("-", "−")
