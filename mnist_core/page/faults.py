@@ -39,7 +39,8 @@ class CarefulBlocks(gr.Blocks):
         """The handler's inputs; whatever cannot be read as such raises `gr.Error` with what was expected."""
         try:
             return await super().preprocess_data(block_fn, inputs, *rest, **options)
-        except gr.Error:
+        except gr.Error as error:
+            error.print_exception = False
             raise
         except Exception as error:
             expected = ", ".join(block.get_block_name() for block in block_fn.inputs)

@@ -225,7 +225,8 @@ class Fuzzer:
 _PARTS = [
     "x", "0", "-1", "%2e%2e%2f%2e%2e%2fetc%2fpasswd", "/etc/passwd", "..%2f..%2fapp.py", "%00",
     "http://127.0.0.1:9/",
-    "http:%2f%2f127.0.0.1:9%2fx", "C:%5Cwindows", "a" * 2_000, "canary.txt", "%F0%9F%92%A5", "index.html", "read",
+    "http:%2f%2f127.0.0.1:9%2fx", "C:%5Cwindows", "a" * 2_000, "canary.txt",
+    "%F0%9F%92%A5", "index.html", "read",
 ]  # fmt: skip
 
 

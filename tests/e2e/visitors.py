@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import re
 import secrets
 import zlib
 from collections.abc import AsyncIterator
@@ -45,6 +46,10 @@ class Page:
         """What happens on this event of this component: Gradio's description of the function."""
         target = [self.component(elem_id)["id"], event]
         return next(each for each in self.functions if target in each["targets"])
+
+    def follower(self, function: dict[str, Any]) -> dict[str, Any]:
+        """What the page calls when `function` has answered: the one wired to it by `then`."""
+        return next(each for each in self.functions if each["trigger_after"] == function["id"])
 
     def values(self, function: dict[str, Any], secret: str, **given: Any) -> list[Any]:
         """The inputs of a function: the visit's secret, what is `given` by element id, else first values."""
@@ -97,15 +102,14 @@ class Visitor:
         body = {"data": data, "fn_index": function["id"], "trigger_id": trigger, "event_data": None}
         return {**body, "session_hash": self.session}
 
-    async def call(self, elem_id: str, event: str, **given: Any) -> httpx.Response:
-        """Call an unqueued function as its component's event does."""
-        function = self.page.function(elem_id, event)
-        return await self.http.post(f"{API}/run/predict", json=self.body(function, **given))
+    async def call(self, function: dict[str, Any], **given: Any) -> httpx.Response:
+        """Call a function as the page does: at once, or by putting it into the queue."""
+        path = f"{API}/queue/join" if function["queue"] else f"{API}/run/{function['api_name']}"
+        return await self.http.post(path, json=self.body(function, **given))
 
-    async def join(self, elem_id: str, event: str, **given: Any) -> httpx.Response:
-        """Put a queued function into the queue; `stream` tells what becomes of it."""
-        function = self.page.function(elem_id, event)
-        return await self.http.post(f"{API}/queue/join", json=self.body(function, **given))
+    async def on(self, elem_id: str, event: str, **given: Any) -> httpx.Response:
+        """Do what the page does on this event of this component."""
+        return await self.call(self.page.function(elem_id, event), **given)
 
     async def stream(self) -> AsyncIterator[dict[str, Any]]:
         """The messages of this session's queued functions, until all of them have ended."""
@@ -118,8 +122,36 @@ class Visitor:
                         return
                     yield message
 
+    async def train(self, **recipe: Any) -> AsyncIterator[dict[str, Any]]:
+        """Press Train with this recipe and follow the run as the page does: its messages until it ends."""
+        start = self.page.function("train-start", "click")
+        chosen = json.loads(self.page.component("recipe")["props"]["value"]) | recipe
+        answer = await self.call(start, recipe=json.dumps(chosen))
+        answer.raise_for_status()
+        (await self.call(self.page.follower(start))).raise_for_status()
+        async for message in self.stream():
+            yield message
+
+    async def status(self) -> str:
+        """What the Train tab says of this visit's run, as HTML."""
+        look = next(
+            each
+            for each in self.page.functions
+            for component, event in each["targets"]
+            if event == "select" and self.page.components[component]["props"].get("id") == "train"
+        )
+        answer = await self.call(look)
+        answer.raise_for_status()
+        place = look["outputs"].index(self.page.component("train-status")["id"])
+        return answer.json()["data"][place]
+
+    async def steps(self) -> int:
+        """Training steps that this visit's run has taken."""
+        told = re.search(r"step ([\d,]+) of", await self.status())
+        return int(told[1].replace(",", "")) if told else 0
+
     async def draw(self, number: int, image: Image.Image) -> dict[str, Any]:
         """One update of the pad, and what was read in it. Raises `httpx.HTTPError` unless it was answered."""
-        answer = await self.call("digit-pad", "input", digit_pad=line(number, image))
+        answer = await self.on("digit-pad", "input", digit_pad=line(number, image))
         answer.raise_for_status()
         return json.loads(answer.json()["data"][0])

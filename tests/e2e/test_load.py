@@ -1,0 +1,141 @@
+"""Forty visitors draw at once while a network is trained: all are answered, soon, for their own drawing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import statistics
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from pictures import draw
+from PIL import Image
+from visitors import Visitor
+
+from mnist_core.classifier import Classifier
+from mnist_core.synthetic import drawing
+
+VISITORS = 40
+UPDATES_PER_SECOND = 3.0  # of each visitor
+SLOWEST_SECONDS = 0.075  # at the 95th percentile
+KEPT_SPEED = 0.6  # of training's speed without visitors
+EPOCHS = 20  # far more than the test waits for
+
+
+@dataclass
+class Tally:
+    """What came of all updates."""
+
+    seconds: list[float] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    strangers: int = 0  # answers that were for another drawing
+
+    def percentile(self, share: float) -> float:
+        return statistics.quantiles(self.seconds, n=100)[round(share * 100) - 1]
+
+
+def _sheets() -> list[tuple[Image.Image, str]]:
+    """Drawings, and the digits that the shipped weights read in each."""
+    rng = np.random.default_rng(1)
+    reader = Classifier.load()
+    images = [draw(drawing(digit, rng), size=0.5) for digit in range(10) for _ in range(4)]
+    return [(image, _told(reader.read(image))) for image in images]
+
+
+def _told(predictions: list[Any]) -> str:
+    return " ".join(str(each.guess) for each in predictions)
+
+
+async def _visit(visitor: Visitor, sheets: list[Any], until: float, tally: Tally) -> None:
+    """Draw at a visitor's pace until then (monotonic seconds), one update after the other."""
+    number = 0
+    rng = np.random.default_rng(int(visitor.session, 16))
+    await asyncio.sleep(rng.random() / UPDATES_PER_SECOND)
+    while (began := time.monotonic()) < until:
+        number += 1
+        image, expected = sheets[rng.integers(len(sheets))]
+        try:
+            answer = await visitor.draw(number, image)
+        except (httpx.HTTPError, KeyError, ValueError) as error:
+            tally.errors.append(repr(error))
+            continue
+        tally.seconds.append(time.monotonic() - began)
+        told = " ".join(str(each["guess"]) for each in answer["digits"])
+        tally.strangers += answer["number"] != number or told != expected
+        await asyncio.sleep(max(0.0, began + 1 / UPDATES_PER_SECOND - time.monotonic()))
+
+
+@contextlib.asynccontextmanager
+async def _training(url: str) -> AsyncIterator[Visitor]:
+    """A visitor whose run goes on for as long as this is open, followed as the page does."""
+
+    async def follow(trainer: Visitor) -> None:
+        async for _ in trainer.train(epochs=EPOCHS):
+            pass
+
+    async with Visitor(url) as trainer:
+        following = asyncio.create_task(follow(trainer))
+        while await trainer.steps() < 100 and not following.done():
+            await asyncio.sleep(0.5)
+        yield trainer
+        following.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await following
+
+
+async def _speed(trainer: Visitor, seconds: float) -> float:
+    """Steps a second of the run over so long a time."""
+    began, before = time.monotonic(), await trainer.steps()
+    await asyncio.sleep(seconds)
+    return (await trainer.steps() - before) / (time.monotonic() - began)
+
+
+async def _load(url: str, seconds: float) -> tuple[Tally, float, float]:
+    """All visitors for so long: what came of it, and training's speed without and with them."""
+    tally, sheets = Tally(), _sheets()
+    async with _training(url) as trainer, contextlib.AsyncExitStack() as door:
+        alone = await _speed(trainer, seconds)
+        visitors = await asyncio.gather(*(door.enter_async_context(Visitor(url)) for _ in range(VISITORS)))
+        until = time.monotonic() + seconds
+        drawing_ = asyncio.gather(*(_visit(visitor, sheets, until, tally) for visitor in visitors))
+        together = await _speed(trainer, seconds)
+        await drawing_
+    return tally, alone, together
+
+
+def _check(start_server: Callable[..., Any], data_folder: Any, seconds: float) -> Tally:
+    server = start_server(MNIST_DATA_DIR=str(data_folder))
+    tally, alone, together = asyncio.run(_load(server.url, seconds))
+    print(
+        f"\n{VISITORS} visitors, {UPDATES_PER_SECOND:g} updates/s each, {seconds:g} s, one run in training: "
+        f"{len(tally.seconds)} answers, {len(tally.errors)} errors, {tally.strangers} for another drawing; "
+        f"p50 {tally.percentile(0.5) * 1000:.0f} ms, p95 {tally.percentile(0.95) * 1000:.0f} ms; "
+        f"training {together:.0f} steps/s, {together / alone:.0%} of {alone:.0f} alone"
+    )
+    assert tally.errors == []
+    assert tally.strangers == 0
+    assert len(tally.seconds) >= 0.8 * VISITORS * UPDATES_PER_SECOND * seconds
+    assert httpx.get(f"{server.url}/health").json()["faults"] == 0, server.output()[-4_000:]
+    assert together >= KEPT_SPEED * alone
+    return tally
+
+
+@pytest.mark.mnist
+def test_forty_drawing_visitors_are_answered_while_a_run_trains(
+    start_server: Callable[..., Any], data_folder: Any
+) -> None:
+    _check(start_server, data_folder, 10.0)
+
+
+@pytest.mark.full
+@pytest.mark.mnist
+def test_forty_drawing_visitors_are_answered_soon_for_a_whole_minute(
+    start_server: Callable[..., Any], data_folder: Any
+) -> None:
+    tally = _check(start_server, data_folder, 60.0)
+    assert tally.percentile(0.95) <= SLOWEST_SECONDS

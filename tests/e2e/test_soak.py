@@ -1,0 +1,133 @@
+"""A day of visitors: each opens the page, draws, trains for a second, and closes the tab. Nothing stays."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from pictures import draw
+from visitors import OFFLINE, Visitor
+
+from mnist_core.synthetic import drawing
+
+GROWTH = 60_000_000  # bytes
+SOON = {
+    "MNIST_LIMIT_GONE_SECONDS": "1",
+    "MNIST_LIMIT_UNWATCHED_SECONDS": "2",
+}  # so that the test need not wait long
+FREE_WITHIN = 15.0  # seconds
+QUICK = {"data": "synthetic", "train_size": 2_000, "epochs": 20.0}
+
+
+def _memory(process: Any) -> int:
+    """Bytes that a process holds in memory now."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
+
+
+async def _visit(url: str, number: int, slot: asyncio.Semaphore) -> None:
+    """One visit, from opening the page to closing the tab in the middle of a run."""
+
+    async def follow(visitor: Visitor) -> None:
+        async for _ in visitor.train(**QUICK):
+            pass
+
+    rng = np.random.default_rng(number)
+    async with Visitor(url) as visitor:
+        for update in range(1, 4):
+            answer = await visitor.draw(update, draw(drawing(number % 10, rng), size=0.5))
+            assert answer["number"] == update
+        async with slot:
+            following = asyncio.create_task(follow(visitor))
+            while not await visitor.steps():
+                assert not following.done(), await visitor.status()
+                await asyncio.sleep(0.1)
+            await asyncio.sleep(1.0)
+            following.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await following
+
+
+async def _visits(url: str, numbers: range) -> None:
+    """These visits, two at a time; one of them trains."""
+    slot, left = asyncio.Semaphore(1), iter(numbers)
+
+    async def keep_coming() -> None:
+        for number in left:
+            await _visit(url, number, slot)
+
+    await asyncio.gather(keep_coming(), keep_coming())
+
+
+async def _seconds_until_free(url: str) -> float:
+    """How long a newcomer waits until their run is in training."""
+
+    async def follow() -> None:
+        async for _ in newcomer.train(**QUICK):
+            pass
+
+    async with Visitor(url) as newcomer:
+        began = time.monotonic()
+        following = asyncio.create_task(follow())
+        while not await newcomer.steps() and time.monotonic() - began < FREE_WITHIN:
+            await asyncio.sleep(0.1)
+        following.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await following
+        return time.monotonic() - began
+
+
+def _check(server: Any, first: int, count: int) -> None:
+    asyncio.run(_visits(server.url, range(first)))
+    before = _memory(server.process)
+    asyncio.run(_visits(server.url, range(first, count)))
+    waited = asyncio.run(_seconds_until_free(server.url))
+    after = _memory(server.process)
+    print(
+        f"\n{count} visits: {after / 1e6:.0f} MB, {(after - before) / 1e6:+.1f} MB since the first {first}; "
+        f"the next one trains after {waited:.1f} s; {httpx.get(f'{server.url}/health').json()}"
+    )
+    assert after - before < GROWTH
+    assert waited < FREE_WITHIN
+    assert httpx.get(f"{server.url}/health").json()["faults"] == 0, server.output()[-4_000:]
+
+
+def test_abandoned_visits_leave_no_memory_and_no_slot_behind(start_server: Callable[..., Any]) -> None:
+    _check(start_server(**SOON, **OFFLINE), 5, 15)
+
+
+@pytest.mark.full
+def test_three_hundred_abandoned_visits_leave_nothing_behind(start_server: Callable[..., Any]) -> None:
+    _check(start_server(**SOON, **OFFLINE), 30, 300)
+
+
+@pytest.mark.full
+@pytest.mark.browser
+def test_ten_abandoned_tabs_leave_no_slot_behind(
+    start_server: Callable[..., Any], open_page: Callable[..., Any]
+) -> None:
+    server = start_server(**SOON, **OFFLINE)
+    for _ in range(10):
+        page = open_page(server.url)
+        box = page.locator("#digit-pad canvas").bounding_box()
+        page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.2)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.8, steps=8)
+        page.mouse.up()
+        page.get_by_role("tab", name="Train").click()
+        page.locator("#train-start").click()
+        page.locator("#train-stop").wait_for()
+        page.wait_for_timeout(1_000)  # milliseconds
+        assert page.faults == []
+        page.context.close()
+    waited = asyncio.run(_seconds_until_free(server.url))
+    print(f"\n10 tabs closed while training; the next visit trains after {waited:.1f} s")
+    assert waited < FREE_WITHIN
