@@ -1,0 +1,93 @@
+"""The benchmark measures what it says, and says it in a table and in JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mnist_core import benchmark
+from mnist_core.benchmark import Counts, Row, table
+from mnist_core.config import TrainConfig
+from mnist_core.trials import TRIALS, drawing, step_flops
+
+TINY = Counts(
+    rounds=1,
+    batches=2,
+    book_seeds=0,
+    fast_seeds=0,
+    avx2_book_seeds=0,
+    avx2_fast_seeds=0,
+    repeats=20,
+    starts=0,
+)
+
+
+def test_the_book_wins_with_the_shortest_schedule_whose_mean_reaches_99_percent() -> None:
+    races = [
+        {"seconds": [10.0, 20.0, 30.0], "accuracies": [0.98, 0.9905, 0.992]},
+        {"seconds": [12.0, 24.0, 36.0], "accuracies": [0.98, 0.9896, 0.992]},
+    ]
+    assert benchmark._shortest(races) == ([20.0, 24.0], "book 2 epochs: 99.01 %")
+
+
+def test_a_book_that_never_reaches_99_percent_is_timed_to_its_end() -> None:
+    races = [{"seconds": [10.0, 20.0], "accuracies": [0.97, 0.98]}]
+    assert benchmark._shortest(races) == ([20.0], "book 2 epochs: 98.00 %")
+
+
+def test_a_table_names_median_spread_and_count() -> None:
+    rows = [Row("pace", "s", [1000.0, 3000.0, 2000.0], [8.0, 4.0], 3.0, "batch 32")]
+    assert table(rows).splitlines() == [
+        "| what | reference | ours | ratio | note |",
+        "| --- | --- | --- | --- | --- |",
+        "| pace | 2,000 s (1,000 to 3,000, n = 3) | 6.00 s (4.00 to 8.00, n = 2) | 3.00 | batch 32 |",
+    ]
+
+
+def test_what_was_not_run_says_so() -> None:
+    assert benchmark._cells(Row("race", "s", [], [4.0], float("nan"))) == [
+        "race",
+        "not run",
+        "4.00 s (4.00 to 4.00, n = 1)",
+        "",
+        "",
+    ]
+
+
+def test_an_image_costs_the_operations_that_its_layers_have() -> None:
+    # Backwards each layer's weights cost as much again, and so do its inputs, except the picture's. A frozen
+    # cn1 needs neither its weights' gradient nor that of what cn2 is given.
+    cn1, cn2, rest = 26 * 26 * 16 * 9, 24 * 24 * 32 * 16 * 9, 4608 * 64 + 64 * 10  # multiply-adds
+    book = step_flops(recipe=TrainConfig().to_dict())["flops_per_image"]
+    frozen = step_flops(recipe=TrainConfig(freeze=0.0).to_dict())["flops_per_image"]
+    assert book == pytest.approx(2 * (2 * cn1 + 3 * cn2 + 3 * rest), rel=1e-6)
+    assert frozen == pytest.approx(2 * (cn1 + 2 * cn2 + 3 * rest), rel=1e-6)
+
+
+def test_the_drawing_is_a_seven_on_a_pad_of_280_pixels() -> None:
+    picture = drawing()
+    assert (picture.mode, picture.size) == ("L", (280, 280))
+    assert picture.getextrema() == (0, 255)
+
+
+def test_a_trial_that_fails_shows_why() -> None:
+    with pytest.raises(RuntimeError, match=r"matrix_peak failed:[\s\S]*no attribute 'float17'"):
+        benchmark.trial("matrix_peak", precision="float17", repeats=1)
+
+
+@pytest.mark.mnist
+def test_a_tiny_benchmark_compares_and_can_be_written_down(
+    data_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = TrainConfig(epochs=0.02, precision="auto", threads=1)
+    monkeypatch.setattr(benchmark, "FAST", recipe)
+    monkeypatch.setattr(benchmark, "trial", lambda name, environment=None, **given: TRIALS[name](**given))
+    results = json.loads(json.dumps(benchmark.run(data_folder, counts=TINY)))
+    assert {"processor", "cores", "torch", "gradio", "python", "instructions"} <= set(results["machine"])
+    names = [row["name"] for row in results["rows"]]
+    assert names[:2] == ["training, same batch and precision", "training, each its own recipe"]
+    for row in results["rows"][:2]:
+        assert row["ratio"] == pytest.approx(row["ours"][0] / row["reference"][0])
+    assert "| what | reference | ours | ratio | note |" in capsys.readouterr().out
