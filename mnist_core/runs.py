@@ -69,7 +69,7 @@ class Runs:
     Args:
         limits: None for this machine's own.
         folder: where finished runs outlast the process; None keeps nothing.
-        data_folder: where MNIST lies, see `data.find_folder`.
+        digits: what runs learn from; None for this machine's own.
         device: to train on, see `training.pick_device`.
     """
 
@@ -78,11 +78,11 @@ class Runs:
         limits: Limits | None = None,
         *,
         folder: Path | None = None,
-        data_folder: Path | None = None,
+        digits: DigitStore | None = None,
         device: str | None = None,
     ) -> None:
         self.limits = limits or limits_from()
-        self.digits = DigitStore(data_folder)
+        self.digits = digits or DigitStore()
         self.device = pick_device(device)
         self.pace = Pace()
         self._shelf = Shelf(folder, self.limits.kept_runs) if folder else None
