@@ -195,7 +195,7 @@ TOYS = (
             Choice(name="surface", label="Surface", options=tuple(_SURFACES), value="long valley"),
             Slider(
                 name="rate",
-                label="Learning rate, in multiples of each rule's own",
+                label="Learning rate, × each rule's own",
                 low=0.1,
                 high=12.0,
                 step=0.1,

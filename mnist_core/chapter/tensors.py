@@ -84,13 +84,12 @@ def data_types(value: str) -> Scene:
     """Every data type's bytes and range, and what one number becomes in it."""
     rows = []
     for kind in _TYPES:
-        limits = torch.finfo(kind) if kind.is_floating_point else torch.iinfo(kind)
+        bits = (torch.finfo if kind.is_floating_point else torch.iinfo)(kind).bits
         rows.append(
             [
                 _NAMES.get(kind, str(kind).removeprefix("torch.")),
-                str(limits.bits // 8),
-                f"{limits.min:.4g}" if kind.is_floating_point else f"{limits.min:,}".replace("-", "−"),
-                f"{limits.max:.4g}" if kind.is_floating_point else f"{limits.max:,}",
+                str(bits // 8),
+                *_range(kind),
                 _stored(value, kind),
             ]
         )
@@ -112,6 +111,18 @@ def _places(v: torch.Tensor) -> torch.Tensor:
     """Where in its storage each number of a view lies, in the view's order."""
     size = v.untyped_storage().nbytes() // v.element_size()
     return torch.arange(size).as_strided(v.size(), v.stride(), v.storage_offset()).flatten()
+
+
+def _range(kind: torch.dtype) -> tuple[str, str]:
+    """The lowest and the highest number of a type; those of many digits as powers."""
+    if kind.is_floating_point:
+        limits = torch.finfo(kind)
+        return tuple(f"{limit:.3g}".replace("-", "−") for limit in (limits.min, limits.max))
+    limits = torch.iinfo(kind)
+    if limits.bits <= 16:
+        return tuple(f"{limit:,}".replace("-", "−") for limit in (limits.min, limits.max))
+    power = str(limits.bits - 1).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"−2{power}", f"2{power} − 1"
 
 
 def _stored(value: str, kind: torch.dtype) -> str:

@@ -64,7 +64,6 @@ class LayerView(gr.HTML):
         super().__init__(
             value=None,
             html_template=_template(),
-            css_template=(ASSETS / "inside.css").read_text(encoding="utf-8"),
             js_on_load=(ASSETS / "inside.js").read_text(encoding="utf-8"),
             apply_default_css=False,
             elem_id="layer-view",

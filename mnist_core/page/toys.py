@@ -56,7 +56,6 @@ class ToyList(gr.HTML):
         super().__init__(
             value=None,
             html_template=_list_template(),
-            css_template=_styles(),
             js_on_load=_LIST_SCRIPT,
             apply_default_css=False,
             elem_id="toy-list",
@@ -85,7 +84,6 @@ class ToyBench(gr.HTML):
         super().__init__(
             value=None,
             html_template=_BENCH,
-            css_template=_styles(),
             js_on_load=(ASSETS / "toys.js").read_text(encoding="utf-8"),
             apply_default_css=False,
             elem_id="toy-bench",
@@ -186,8 +184,3 @@ def _list_template() -> str:
         '<nav class="toy-list" aria-label="The chapter, to touch"><h2>The chapter, to '
         f"touch</h2>{groups}</nav>"
     )
-
-
-@cache
-def _styles() -> str:
-    return (ASSETS / "toys.css").read_text(encoding="utf-8")
