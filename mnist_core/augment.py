@@ -14,11 +14,11 @@ import torch.nn.functional as F
 
 from mnist_core.preprocess import CENTRE, INK_SIZE, MEAN, SIZE, STD
 
-SLANT = 0.35  # of horizontal shift per unit of height, either way
-TURN = 0.22  # radians either way, 12.6 degrees
-STRETCH = 0.18  # of the ratio of width to height, either way (natural logarithm)
+SLANT = 0.3  # of horizontal shift per unit of height, either way
+TURN = 0.2  # radians either way, 11 degrees
+STRETCH = 0.15  # of the ratio of width to height, either way (natural logarithm)
 SHRINK = 0.08  # of the ink's size, downwards: dust or a stray end made the box larger than the digit
-WOBBLE = 1.1  # pixels, standard deviation of the elastic displacement at its coarse grid's points
+WOBBLE = 0.9  # pixels, standard deviation of the elastic displacement at its coarse grid's points
 WOBBLE_GRID = 5  # points each way over the picture
 PEN = 1.0  # 1: from the darkest to the lightest of each pixel's neighbourhood
 SHARE = 0.9  # of the pictures are varied; the rest stay as they are

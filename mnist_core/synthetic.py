@@ -97,6 +97,9 @@ def _by_hand(way: str, width: float, rng: np.random.Generator) -> Strokes:
     for points, corners in _parse(way):
         strayed = points + rng.normal(0, clumsiness, points.shape)
         curves.append(_ends(_curve(strayed, corners), rng))
+    if rng.random() < 0.06:  # the pen leaves upwards to the right, as if another letter followed
+        away = np.array([rng.uniform(0.1, 0.5), -rng.uniform(0.05, 0.3)])
+        curves[0] = np.concatenate([curves[0], curves[0][-1:] + away])
     shaped = _shape(_lifts(curves, rng), width, rng)
     step = int(rng.choice([1, 2, 3, 5, 7], p=[0.2, 0.25, 0.25, 0.2, 0.1]))  # a slow device sees fewer points
     return [_tremble(_thin(curve, step), rng) for curve in shaped]
@@ -195,6 +198,14 @@ def _tremble(curve: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 # What is no digit
 
 
+def _turned(rng: np.random.Generator) -> Strokes:
+    """A sign lying on its side or head, of those that do not become a digit so."""
+    strokes = _by_hand(_pick(SIGNS[rng.choice(list("AFHKRX+#%&@$"))], rng), rng.uniform(0.6, 1.0), rng)
+    turn = rng.uniform(0, 2 * np.pi)
+    cos, sin = np.cos(turn), np.sin(turn)
+    return [stroke @ np.array([[cos, sin], [-sin, cos]]) for stroke in strokes]
+
+
 def _mirrored(rng: np.random.Generator) -> Strokes:
     """A digit seen in a mirror, of those that do not look like a digit there."""
     return [stroke * (-1, 1) for stroke in drawing(int(rng.choice([3, 4, 6, 7])), rng)]
@@ -226,5 +237,5 @@ def _overlaid(rng: np.random.Generator) -> Strokes:
     return drawing(int(rng.integers(2, 10)), rng) + [stroke + rng.normal(0, 0.2, 2) for stroke in other]
 
 
-_KINDS = (sign, _mirrored, _row, _overlaid)
-_KIND_SHARES = (0.48, 0.08, 0.34, 0.1)
+_KINDS = (sign, _turned, _mirrored, _row, _overlaid)
+_KIND_SHARES = (0.4, 0.12, 0.07, 0.31, 0.1)

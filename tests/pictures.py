@@ -61,7 +61,8 @@ def scribble(rng: np.random.Generator) -> Image.Image:
         strokes = [np.stack([t * np.cos(angle), t * np.sin(angle) * rng.uniform(0.6, 1)], axis=1)]
     else:
         lines = rng.integers(5, 9)
-        strokes = [rng.normal(0, 0.04, (2, 2)) + [(0, i / lines), (1, i / lines + 0.2)] for i in range(lines)]
+        slopes = [np.array([(0, i / lines), (1, i / lines + 0.2)]) for i in range(lines)]
+        strokes = [slope + rng.normal(0, 0.04, (2, 2)) for slope in slopes]
     return draw([_turned(stroke, rng.uniform(-0.6, 0.6)) for stroke in strokes], **_pad(rng))
 
 
@@ -147,8 +148,8 @@ def number(
 ) -> Image.Image:
     """Digits side by side as one writes a number: black on white, "L"; `height` and `pen` in pixels.
 
-    Each digit's height varies by 8 %, its foot by 4 %. Between the ink of neighbours lie 8 to 30 % of the height;
-    or, `touching`, they are pushed together until their ink meets, by up to half a pen's width more.
+    Each digit's height varies by 8 %, its foot by 4 %. Between the ink of neighbours lie 8 to 30 % of the
+    height; or, `touching`, they are pushed together until their ink meets, by up to half a pen's width more.
     """
     paths: Strokes = []
     right = np.full(round(height * 3), -np.inf)  # pixels: how far the ink reaches in each row so far
@@ -158,7 +159,8 @@ def number(
         tall = max(float((high - low)[1]), 0.6 * float((high - low)[0]))
         scale = height * rng.uniform(0.92, 1.08) / tall
         foot = height * (1.9 + rng.uniform(-0.04, 0.04))
-        placed = [(stroke - (low[0], high[1])) * scale + (0, foot) for stroke in strokes]
+        origin = np.array([low[0], high[1]])
+        placed = [(stroke - origin) * scale + np.array([0, foot]) for stroke in strokes]
         rows, xs = _dense(placed)
         if not paths:
             shift = 0.0
@@ -166,7 +168,7 @@ def number(
             shift = -_room(right, rows, xs, round(pen)) + pen - rng.uniform(0, 0.5) * pen
         else:
             shift = float(right.max()) + pen + rng.uniform(0.08, 0.3) * height
-        paths += [stroke + (shift, 0) for stroke in placed]
+        paths += [stroke + np.array([shift, 0]) for stroke in placed]
         np.maximum.at(right, rows, xs + shift)
     points = np.concatenate(paths)
     low, high = points.min(axis=0), points.max(axis=0)
@@ -188,7 +190,7 @@ def _dense(paths: Strokes) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _room(right: np.ndarray, rows: np.ndarray, xs: np.ndarray, reach: int) -> float:
-    """How far the new digit may move left before its path meets the others' in some row, give or take `reach`."""
+    """How far the new digit may move left before its path meets another's, `reach` rows off at most."""
     near = np.max([np.roll(right, step) for step in range(-reach // 2, reach // 2 + 1)], axis=0)
     return float((xs - near[rows]).min())
 
@@ -196,11 +198,11 @@ def _room(right: np.ndarray, rows: np.ndarray, xs: np.ndarray, reach: int) -> fl
 # Photographs
 
 
-def photograph(drawing: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """A drawing (black on white, "L") as a phone takes it: JPEG, grey and ruled paper, turned, light from one side.
+def photograph(drawing: Image.Image, rng: np.random.Generator, *, turn: float = 10) -> Image.Image:
+    """A drawing (black on white, "L") as a phone takes it: grey ruled paper, turned, lit from one side.
 
     The light falls off by 2:1 to 3:1 across the picture, the grain has a standard deviation of 8 to 12 grey
-    levels, the sheet is turned by up to 10 degrees, and JPEG's quality is 60.
+    levels, the sheet is turned by up to `turn` degrees, and JPEG's quality is 60.
     """
     size = drawing.width
     ink_share = 1 - np.asarray(drawing, np.float64) / 255
@@ -209,7 +211,7 @@ def photograph(drawing: Image.Image, rng: np.random.Generator) -> Image.Image:
     for y in np.arange(rng.uniform(0, gap), size, gap):
         rules[int(y) : int(y) + max(1, size // 200)] = rng.uniform(0.2, 0.4)
     sheet = Image.fromarray(np.maximum(ink_share * rng.uniform(0.65, 0.9), rules).astype(np.float32))
-    sheet = sheet.rotate(rng.uniform(-10, 10), Image.Resampling.BILINEAR)
+    sheet = sheet.rotate(rng.uniform(-turn, turn), Image.Resampling.BILINEAR)
     reflected = rng.uniform(0.7, 0.9) * (1 - np.asarray(sheet, np.float64))  # of the light
     angle, ratio = rng.uniform(0, 2 * np.pi), rng.uniform(2, 3)
     y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
