@@ -1,0 +1,142 @@
+"""An attacker who knows everything of another visit but its secret, and gets nothing of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx
+import pytest
+from visitors import API, OFFLINE, Visitor
+
+QUICK = {"data": "synthetic", "train_size": 2_000, "epochs": 20.0}
+
+
+@contextlib.asynccontextmanager
+async def _victim(url: str) -> AsyncIterator[tuple[Visitor, list[dict[str, Any]]]]:
+    """A visitor in the middle of a run, and the messages that their page has got."""
+    seen: list[dict[str, Any]] = []
+
+    async def follow() -> None:
+        async for message in victim.train(**QUICK):
+            seen.append(message)
+
+    async with Visitor(url) as victim:
+        following = asyncio.create_task(follow())
+        while not await victim.steps():
+            assert not following.done(), await victim.status()
+            await asyncio.sleep(0.1)
+        yield victim, seen
+        following.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await following
+
+
+async def _attempts(attacker: Visitor, victim: Visitor, event: str) -> dict[str, httpx.Response]:
+    """All that the victim's session hash and event id might open, with one's own secret and with none."""
+    page, answers = victim.page, {}
+    stop, follow = page.function("train-stop", "click"), page.follower(page.function("train-start", "click"))
+    async with httpx.AsyncClient(base_url=attacker.http.base_url) as anonymous:
+        for name, client in (("own secret", attacker.http), ("no secret", anonymous)):
+            body = attacker.body(stop) | {"session_hash": victim.session}
+            followed = attacker.body(follow) | {"session_hash": victim.session}
+            cancel = {"session_hash": victim.session, "fn_index": follow["id"], "event_id": event}
+            for what, method, path, sent in (
+                ("stream", "GET", f"{API}/queue/data?session_hash={victim.session}", None),
+                ("heartbeat", "GET", f"{API}/heartbeat/{victim.session}", None),
+                ("cancel", "POST", f"{API}/cancel", cancel),
+                ("stop", "POST", f"{API}/run/{stop['api_name']}", body),
+                ("follow", "POST", f"{API}/queue/join", followed),
+                ("call stream", "GET", f"{API}/call/{follow['api_name']}/{event}", None),
+                ("event", "POST", f"{API}/stream/{event}", body),
+                ("close event", "POST", f"{API}/stream/{event}/close", body),
+                ("deep link", "GET", f"{API}/deep_link?session_hash={victim.session}", None),
+                ("files", "GET", f"{API}/file=/tmp/gradio/{victim.session}/weights.pt", None),
+                ("server function", "POST", f"{API}/component_server", {"session_hash": victim.session}),
+            ):
+                answers[f"{what} ({name})"] = await client.request(method, path, json=sent)
+    return answers
+
+
+async def _attack(url: str) -> dict[str, int]:
+    async with _victim(url) as (victim, seen), Visitor(url) as attacker:
+        event = next(message["event_id"] for message in seen if message.get("event_id"))
+        refused = await _attempts(attacker, victim, event)
+        for what, answer in refused.items():
+            assert 400 <= answer.status_code < 500, f"{what}: {answer.status_code} {answer.text[:200]}"
+            assert victim.secret not in answer.text
+        before, messages = await victim.steps(), len(seen)
+        await asyncio.sleep(1.5)
+        assert await victim.steps() > before, "the victim's run goes on"
+        assert len(seen) > messages, "the victim's page still hears of it"
+        return {what: answer.status_code for what, answer in refused.items()}
+
+
+def test_a_session_hash_without_the_secret_opens_nothing(start_server: Callable[..., Any]) -> None:
+    statuses = asyncio.run(_attack(start_server(**OFFLINE).url))
+    print(f"\n{len(statuses)} attempts, all refused: {statuses}")
+
+
+async def _others_run(url: str) -> tuple[str, str]:
+    """What another visit is told of the victim's run, and of one that nobody has."""
+    async with _victim(url) as (victim, _), Visitor(url) as attacker:
+        panel = attacker.page.function("results", "act")
+        shown = json.dumps((await victim.call(attacker.page.function("train-pause", "click"))).json())
+        run_id = _first_run(shown)
+        body = attacker.body(panel) | {"event_data": {"act": "show", "run": run_id}}
+        named = await attacker.http.post(f"{API}/run/{panel['api_name']}", json=body)
+        unknown = await attacker.http.post(
+            f"{API}/run/{panel['api_name']}",
+            json=body | {"event_data": {"act": "show", "run": "0123456789abcdef"}},
+        )
+        assert named.status_code == unknown.status_code == 400
+        return named.text, unknown.text
+
+
+def _first_run(shown: str) -> str:
+    return re.search(r'data-run=\\?\\?"?([0-9a-f]{16})', shown)[1]
+
+
+def test_anothers_run_id_means_no_more_than_one_that_nobody_has(start_server: Callable[..., Any]) -> None:
+    named, unknown = asyncio.run(_others_run(start_server(**OFFLINE).url))
+    assert named == unknown
+
+
+@pytest.mark.browser
+def test_two_browsers_share_nothing_and_show_no_secret(
+    start_server: Callable[..., Any], open_page: Callable[..., Any]
+) -> None:
+    server = start_server(**OFFLINE)
+    addresses: list[str] = []
+    victim, attacker = open_page(server.url), open_page(server.url)
+    victim.on("request", lambda request: addresses.append(request.url))
+    secret = victim.evaluate("window.visitSecret")
+    assert len(secret) == 64
+    assert secret != attacker.evaluate("window.visitSecret")
+
+    victim.reload()
+    victim.get_by_role("tab", name="Train").click()
+    victim.locator("#train-start").click()
+    victim.locator("#train-stop").wait_for()
+    assert victim.evaluate("window.visitSecret") == secret, "a reload goes on with the visit"
+    session = next(each.split("/heartbeat/")[1] for each in addresses if "/heartbeat/" in each)
+    assert not any(secret in each for each in addresses)
+    assert secret not in victim.content() + server.output()
+
+    # The attacker's own page, made to speak with the victim's session hash.
+    stolen = attacker.evaluate(
+        """async (session) => {
+          const stream = await fetch(`/gradio_api/queue/data?session_hash=${session}`);
+          const body = JSON.stringify({ session_hash: session, fn_index: 0, event_id: "x" });
+          const headers = { "Content-Type": "application/json" };
+          const cancel = await fetch("/gradio_api/cancel", { method: "POST", body, headers });
+          return [stream.status, cancel.status];
+        }""",
+        session,
+    )
+    assert stolen == [403, 403]
+    assert attacker.locator("#train-stop").count() == 0 or not attacker.locator("#train-stop").is_visible()
