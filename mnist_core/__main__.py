@@ -8,19 +8,20 @@ import math
 import sys
 from collections.abc import Iterable
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from PIL import Image
 from torch.utils.data import DataLoader, TensorDataset
 
 from mnist_core import checkpoint, distributed
-from mnist_core.classifier import SHIPPED_WEIGHTS, Classifier, Prediction
+from mnist_core.classifier import SHIPPED_WEIGHTS, Classifier, Prediction, calibrate
 from mnist_core.config import PRESETS, Knob, TrainConfig, knobs
-from mnist_core.data import FOLDER_VARIABLE, load_data, load_mnist
+from mnist_core.data import FOLDER_VARIABLE, Digits, load_data, load_mnist
 from mnist_core.events import Evaluation, Event, Step
-from mnist_core.history import History
-from mnist_core.plots import loss_figure
+from mnist_core.history import History, Watch
+from mnist_core.model import ConvNet
+from mnist_core.plots import confusion_figure, loss_figure
 from mnist_core.training import (
     LOG_EVERY,
     fit,
@@ -33,6 +34,7 @@ from mnist_core.training import (
 )
 
 BAR_WIDTH = 30  # characters
+CALIBRATION_DIGITS = 1000
 MISTAKE, INTERRUPTED = 2, 130  # exit statuses; 130 is what shells give Ctrl+C
 
 
@@ -60,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         "--preset", choices=PRESETS, default="book", help="the recipe that the flags change"
     )
     training.add_argument(
-        "--out", type=Path, help="folder for weights.pt, weights.json, history.csv, loss.png"
+        "--out", type=Path, help="folder for weights.pt, weights.json, history.csv, loss.png, confusion.png"
     )
     for name, knob in knobs().items():
         _add_flag(training, name, knob)
@@ -118,23 +120,34 @@ def _train(options: argparse.Namespace) -> int:
         if show:
             show.line(f"Training on {device.type} in {config.precision}, threads: {config.threads}.")
         events = (distributed.fit if shared else fit)(model, train_data, test_data, config, device)
-        batches = math.ceil(len(train_data) / config.batch_size)
-        history, interrupted = _follow(events, batches, len(train_data), show)
+        history, interrupted = _follow(events, config, len(train_data), show)
         if writer and options.out:
-            _write(options.out, model, config, history)
-            print(f"Wrote weights.pt, weights.json, history.csv and loss.png to {options.out}.")
+            _write(options.out, model, config, history, test_data)
+            print(f"Wrote weights.pt, weights.json, history.csv and plots to {options.out}.")
     return INTERRUPTED if interrupted else 0
 
 
-def _follow(events: Iterable[Event], batches: int, n: int, show: _Display | None) -> tuple[History, bool]:
-    """Train to the end or to Ctrl+C, telling how it goes; the history, and whether it was interrupted."""
-    history = History()
+def _follow(
+    events: Iterable[Event], config: TrainConfig, n: int, show: _Display | None
+) -> tuple[History, bool]:
+    """Train on `n` digits to the end or to Ctrl+C, telling how it goes.
+
+    Returns:
+        The history, and whether it was interrupted.
+
+    Raises:
+        ValueError: the run diverged.
+    """
+    history, watch, batches = History(), Watch(config), math.ceil(n / config.batch_size)
     try:
         for event in events:
             if isinstance(event, Step):
                 history.add_step(event)
                 if show:
                     show.step(event, batches, n)
+                trouble = watch.look(event, history.smoothed)
+                if trouble and trouble.fatal:
+                    raise ValueError(trouble.says)
             elif isinstance(event, Evaluation):
                 history.add_evaluation(event)
                 if show:
@@ -146,16 +159,21 @@ def _follow(events: Iterable[Event], batches: int, n: int, show: _Display | None
     return history, False
 
 
-def _write(folder: Path, model, config: TrainConfig, history: History) -> None:
+def _write(folder: Path, model: ConvNet, config: TrainConfig, history: History, test_data: Digits) -> None:
     """What a run leaves: weights with their metadata, the metadata as JSON, the history, the plot."""
+    calibration = calibrate(model, test_data.subset(min(CALIBRATION_DIGITS, len(test_data))))
     tested = history.evaluations[-1] if history.evaluations else None
     accuracy, n = (tested.accuracy, tested.n) if tested else (None, 0)
     seconds = history.last.seconds if history.last else 0.0
-    metadata = checkpoint.describe(config, accuracy=accuracy, n=n, seconds=seconds)
+    metadata = checkpoint.describe(
+        config, accuracy=accuracy, n=n, seconds=seconds, calibration=asdict(calibration)
+    )
     checkpoint.save(folder / "weights.pt", model, metadata)
     checkpoint.write_whole(folder / "weights.json", (json.dumps(metadata, indent=2) + "\n").encode())
     checkpoint.write_whole(folder / "history.csv", history.to_csv().encode())
     loss_figure(history).savefig(folder / "loss.png")
+    if tested:
+        confusion_figure(tested.confusion).savefig(folder / "confusion.png")
 
 
 def _test(options: argparse.Namespace) -> int:
@@ -169,10 +187,7 @@ def _test(options: argparse.Namespace) -> int:
 
 def _predict(options: argparse.Namespace) -> int:
     classifier = Classifier.load(options.weights, pick_device(options.device))
-    readings = []
-    for name in options.images:
-        with _open(name) as image:
-            readings.append((name, classifier.predict(image)))
+    readings = [(name, classifier.predict(_open(name))) for name in options.images]
     if options.json:
         print(json.dumps([_as_values(name, prediction) for name, prediction in readings], indent=2))
     else:
@@ -183,10 +198,12 @@ def _predict(options: argparse.Namespace) -> int:
 
 def _open(name: str) -> Image.Image:
     try:
-        return Image.open(name)
+        with Image.open(name) as image:
+            image.load()
+            return image
     except FileNotFoundError as error:
         raise ValueError(f"{name} does not exist: name a picture file.") from error
-    except (OSError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"{name} is not a picture that can be read: save it as PNG or JPEG.") from error
 
 

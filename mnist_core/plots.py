@@ -50,7 +50,7 @@ def confusion_figure(confusion: torch.Tensor) -> Figure:
 
     figure = Figure(figsize=(6, 6), dpi=120, layout="constrained")
     axes = figure.subplots()
-    mistakes = confusion.clone().fill_diagonal_(0)
+    mistakes = confusion.clone().fill_diagonal_(0).numpy()
     axes.imshow(mistakes, cmap="Oranges", vmin=0, vmax=max(1, int(mistakes.max())))
     for row in range(10):
         for column in range(10):

@@ -186,11 +186,11 @@ def test_drawn_digits_need_no_folder_and_are_tested_on_others(tmp_path: Path, mo
     assert not torch.equal(train_data.images[:50], test_data.images)
 
 
-def test_half_of_both_is_real_and_tested_on_mnist(tmp_path: Path) -> None:
+def test_both_gives_as_many_of_each_and_is_tested_on_mnist(tmp_path: Path) -> None:
     lay(tmp_path)
     train_data, test_data = load_data(TrainConfig(data="both", train_size=101), tmp_path)
     blank_ones = (train_data.images.flatten(1).amax(dim=1) == 0).sum()
-    assert (len(train_data), len(test_data), int(blank_ones)) == (101, 10_000, 51)
+    assert (len(train_data), len(test_data), int(blank_ones)) == (202, 10_000, 101)
 
 
 @pytest.mark.mnist
