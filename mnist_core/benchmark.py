@@ -13,7 +13,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -45,6 +45,7 @@ class Counts:
     avx2_fast_seeds: int = 3
     repeats: int = 300  # of a prediction, and of a product of matrices a tenth of that
     starts: int = 5
+    drawing_seconds: float = 4  # in each round beside a training run
 
 
 FULL = Counts()
@@ -57,6 +58,7 @@ QUICK = Counts(
     avx2_fast_seeds=0,
     repeats=100,
     starts=1,
+    drawing_seconds=2,
 )
 
 
@@ -117,7 +119,7 @@ def run(
     machine = describe_machine()
     print(json.dumps(machine, indent=2), flush=True)
     began, rows = time.perf_counter(), []
-    for part in (_paces, _races, _efficiency, _prediction, _start):
+    for part in (_paces, _races, _efficiency, _prediction, _start, _quiet):
         for row in part(folder, counts):
             rows.append(row)
             print(f"[{time.perf_counter() - began:4.0f} s] {' | '.join(_cells(row))}", flush=True)
@@ -243,6 +245,46 @@ def _start(folder: str, counts: Counts) -> Iterator[Row]:
             Visitor(address).draw(drawing())
             ours.append(time.perf_counter() - began)
     yield Row("start to first answer, against the imports alone", "s", bare, ours, _ratio(ours, bare))
+
+
+def _quiet(folder: str, counts: Counts) -> Iterator[Row]:
+    """A visitor who draws, without and beside a training run on the same page; what that costs the run."""
+    if not counts.drawing_seconds:
+        return
+    beside, undisturbed, disturbed = [], [], []
+    with served_page({FOLDER_VARIABLE: folder, "MNIST_LIMIT_UNWATCHED_SECONDS": "3600"}) as address:
+        visitor, picture = Visitor(address), drawing()
+        visitor.draw_steadily(picture, 1)
+        alone = visitor.draw_steadily(picture, counts.drawing_seconds)
+        visitor.train(BOOK.to_dict() | {"epochs": 20.0})
+        while visitor.steps() < 100:
+            time.sleep(0.2)
+        for _ in range(counts.rounds):
+            undisturbed.append(_pace_while(visitor, lambda: time.sleep(counts.drawing_seconds)))
+            disturbed.append(
+                _pace_while(
+                    visitor, lambda: beside.extend(visitor.draw_steadily(picture, counts.drawing_seconds))
+                )
+            )
+    alone, beside = [1000 * s for s in alone], [1000 * s for s in beside]
+    note = (
+        f"95th percentile {_percentile(alone, 95):.1f} ms, beside training {_percentile(beside, 95):.1f} ms"
+    )
+    yield Row("pad, 8 updates/s, beside a training run", "ms", alone, beside, _ratio(beside, alone), note)
+    yield Row(
+        "training beside a drawing visitor", "steps/s", undisturbed, disturbed, _ratio(disturbed, undisturbed)
+    )
+
+
+def _pace_while(visitor: Visitor, act: Callable[[], Any]) -> float:
+    """Steps a second of the visitor's run while something is done."""
+    before, began = visitor.steps(), time.perf_counter()
+    act()
+    return (visitor.steps() - before) / (time.perf_counter() - began)
+
+
+def _percentile(values: list[float], percent: int) -> float:
+    return sorted(values)[min(len(values) - 1, len(values) * percent // 100)]
 
 
 def _ratio(ours: list[float], reference: list[float]) -> float:

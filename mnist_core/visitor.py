@@ -10,6 +10,7 @@ import secrets
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 import zlib
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT = 60  # seconds
+UPDATES = 8  # a second, at most, that the pad sends while a pen moves
 
 
 class Visitor:
@@ -45,6 +47,28 @@ class Visitor:
         line = f"{self._updates} {width}x{height} {width}x{height}+0+0 {data}"
         answer = self.call("read", {"digit-pad": line})
         return json.loads(answer["data"][0])
+
+    def draw_steadily(self, drawing: Image.Image, seconds: float) -> list[float]:
+        """Send the drawing `UPDATES` times a second, as a moving pen does; the seconds each answer took."""
+        latencies: list[float] = []
+        began = time.perf_counter()
+        while (now := time.perf_counter()) < began + seconds:
+            due = began + len(latencies) / UPDATES
+            if now < due:
+                time.sleep(due - now)
+            sent = time.perf_counter()
+            self.draw(drawing)
+            latencies.append(time.perf_counter() - sent)
+        return latencies
+
+    def train(self, recipe: dict[str, Any]) -> None:
+        """Press Train with this recipe on the form."""
+        self.call("start", {"recipe": json.dumps(recipe)})
+
+    def steps(self) -> int:
+        """How many steps the shown run has taken, as the Train tab says."""
+        shown = re.search(r"step ([\d,]+) of", json.dumps(self.call("open", {})))
+        return int(shown.group(1).replace(",", "")) if shown else 0
 
     def call(self, name: str, values: dict[str, Any]) -> Any:
         """Call the page's handler `name`; inputs that `values`, by element id, lacks go as they came."""

@@ -21,6 +21,7 @@ TINY = Counts(
     avx2_fast_seeds=0,
     repeats=20,
     starts=0,
+    drawing_seconds=0,
 )
 
 
