@@ -7,15 +7,14 @@
   const UNITS = 1000;
   const PEN = 52; // units; as thick as MNIST's pens are for a digit that fills half the sheet
   const ERASER = 110;
-  const SHEET = 512; // pixels; what is sent is cut from a sheet of this size, whatever the screen's
-  const CROP = 256; // pixels; ink with a longer side is averaged down by a whole factor
+  const SHEET = 560; // pixels; what is sent is cut from a sheet of at most this size
   const PICTURE = 512; // pixels; the longer side of a picture laid on the sheet
   const SMALL_PICTURE = 64; // pixels; up to here every grey level counts, and JPEG would change some
   const EVERY = 60; // milliseconds between two updates while the pen moves
   const PALM = 600; // milliseconds after a pen's stroke in which touches are taken for the hand's side
   const KEY = "mnist-ink";
   const PAPER = "#ffffff";
-  const INK = "#161b26";
+  const INK = "#161b26"; // what the server makes of it is black
 
   // What has happened, oldest first. An event is a stroke {pen: "pen" | "eraser", points: [x, y, x, y, ...]},
   // a picture {picture: data URL, caption, box: [left, top, width, height]}, or {clear: true}. Events are never changed.
@@ -34,8 +33,8 @@
   // --- painting -----------------------------------------------------------------------------------------------
 
   // Through the midpoints of the pointer's positions, which are the curve's handles: smooth at any speed.
-  function trace(context, { pen, points }, ink) {
-    context.strokeStyle = pen === "eraser" ? PAPER : ink;
+  function trace(context, { pen, points }) {
+    context.strokeStyle = pen === "eraser" ? PAPER : INK;
     context.lineWidth = pen === "eraser" ? ERASER : PEN;
     context.lineCap = context.lineJoin = "round";
     context.beginPath();
@@ -57,13 +56,12 @@
     context.drawImage(image, ...box);
   }
 
-  const put = (context, event, ink) => (event.picture ? lay(context, event) : trace(context, event, ink));
+  const put = (context, event) => (event.picture ? lay(context, event) : trace(context, event));
 
   // A square canvas that shows the sheet: what is finished on `base`, the stroke in hand over it.
   class Surface {
-    constructor(canvas, ink) {
+    constructor(canvas) {
       this.canvas = canvas;
-      this.ink = ink;
       this.context = canvas.getContext("2d", { willReadFrequently: true });
       this.base = document.createElement("canvas");
       this.baseContext = this.base.getContext("2d", { willReadFrequently: true });
@@ -86,17 +84,20 @@
         this.baseContext.fillRect(0, 0, UNITS, UNITS);
         this.painted = { repaint, events: 0 };
       }
-      for (const event of events.slice(this.painted.events)) put(this.baseContext, event, this.ink);
+      for (const event of events.slice(this.painted.events)) put(this.baseContext, event);
       this.painted.events = events.length;
       this.context.save();
       this.context.resetTransform();
       this.context.drawImage(this.base, 0, 0);
       this.context.restore();
-      if (stroke) trace(this.context, stroke, this.ink);
+      if (stroke) trace(this.context, stroke);
     }
   }
 
-  const plate = new Surface(document.createElement("canvas"), "#000000");
+  // What is sent is painted on a sheet of its own: as large as the page's large pad is on screen, or smaller by a
+  // whole factor, so that small pads and fine screens send the same.
+  const plate = new Surface(document.createElement("canvas"));
+  const fitPlate = (side) => plate.resize(Math.round(side / Math.ceil(side / SHEET)));
 
   // --- what the server gets -----------------------------------------------------------------------------------
 
@@ -117,50 +118,40 @@
         grow(x - PEN, y - PEN, x + PEN, y + PEN);
       }
     }
-    const pixels = (units, round) => Math.min(SHEET, Math.max(0, round((units * SHEET) / UNITS)));
+    const pixels = (units, round) => Math.min(plate.side, Math.max(0, round((units * plate.side) / UNITS)));
     return [...box.slice(0, 2).map((u) => pixels(u, Math.floor)), ...box.slice(2).map((u) => pixels(u, Math.ceil))];
   }
 
   const luminance = (data, i) => (data[i] * 299 + data[i + 1] * 587 + data[i + 2] * 114 + 500) / 1000;
 
-  // Whatever of `box` is not paper, as {left, top, width, height, grey}; null when all is paper.
-  function cut(box) {
-    const [left, top, right, bottom] = box;
-    if (right <= left || bottom <= top) return null;
-    const { data, width, height } = plate.context.getImageData(left, top, right - left, bottom - top);
-    let [minX, minY, maxX, maxY] = [width, height, -1, -1];
+  function greys({ data, width, height }) {
     const grey = new Uint8Array(width * height);
-    for (let y = 0, i = 0; y < height; y++) {
-      for (let x = 0; x < width; x++, i++) {
-        grey[i] = luminance(data, 4 * i);
-        if (grey[i] === 255) continue;
-        minX = Math.min(minX, x);
-        maxX = Math.max(maxX, x);
-        minY = Math.min(minY, y);
-        maxY = y;
-      }
-    }
-    if (maxY < 0) return null;
-    const at = (x, y) => (x < left || y < top || x >= right || y >= bottom ? 255 : grey[(y - top) * width + x - left]);
-    return { left: left + minX, top: top + minY, right: left + maxX + 1, bottom: top + maxY + 1, at };
+    for (let i = 0; i < grey.length; i++) grey[i] = luminance(data, 4 * i);
+    return grey;
   }
 
-  // The crop, averaged over blocks of `factor` by `factor` pixels that lie on the sheet's own grid.
-  function shrink({ left, top, right, bottom, at }) {
-    const factor = Math.ceil(Math.max(right - left, bottom - top) / CROP);
-    [left, top] = [Math.floor(left / factor), Math.floor(top / factor)];
-    const [width, height] = [Math.ceil(right / factor) - left, Math.ceil(bottom / factor) - top];
-    const grey = new Uint8Array(width * height);
-    for (let y = 0, i = 0; y < height; y++) {
-      for (let x = 0; x < width; x++, i++) {
-        let sum = 0;
-        for (let v = 0; v < factor; v++) {
-          for (let u = 0; u < factor; u++) sum += at((left + x) * factor + u, (top + y) * factor + v);
-        }
-        grey[i] = Math.round(sum / factor ** 2);
-      }
+  // Whatever of `box` is not paper; null when all is.
+  function cut([left, top, right, bottom]) {
+    if (right <= left || bottom <= top) return null;
+    const width = right - left;
+    const grey = greys(plate.context.getImageData(left, top, width, bottom - top));
+    let [minX, minY, maxX, maxY] = [width, Infinity, -1, -1];
+    for (let i = 0; i < grey.length; i++) {
+      if (grey[i] === 255) continue;
+      const [x, y] = [i % width, Math.floor(i / width)];
+      minX = Math.min(minX, x);
+      maxX = Math.max(maxX, x);
+      minY = Math.min(minY, y);
+      maxY = y;
     }
-    return { sheet: [SHEET / factor, SHEET / factor], left, top, width, height, grey };
+    if (maxY < 0) return null;
+    const crop = new Uint8Array((maxX + 1 - minX) * (maxY + 1 - minY));
+    for (let y = minY, i = 0; y <= maxY; y++, i += maxX + 1 - minX) {
+      crop.set(grey.subarray(y * width + minX, y * width + maxX + 1), i);
+    }
+    const [cropWidth, cropHeight] = [maxX + 1 - minX, maxY + 1 - minY];
+    const sheet = [plate.side, plate.side];
+    return { sheet, left: left + minX, top: top + minY, width: cropWidth, height: cropHeight, grey: crop };
   }
 
   // A picture alone on the sheet goes with its own pixels: what was photographed, not what was laid out.
@@ -169,9 +160,8 @@
     const canvas = new OffscreenCanvas(image.width, image.height);
     const context = canvas.getContext("2d", { willReadFrequently: true });
     context.drawImage(image, 0, 0);
-    const { data, width, height } = context.getImageData(0, 0, image.width, image.height);
-    const grey = Uint8Array.from({ length: width * height }, (_, i) => luminance(data, 4 * i));
-    return { sheet: [width, height], left: 0, top: 0, width, height, grey };
+    const { width, height } = image;
+    return { sheet: [width, height], left: 0, top: 0, width, height, grey: greys(context.getImageData(0, 0, width, height)) };
   }
 
   async function deflate(bytes) {
@@ -194,14 +184,12 @@
     if (alone) {
       crop = whole(alone);
     } else if (events.length) {
-      plate.resize(SHEET);
       plate.render();
-      const found = cut(inked(events));
-      crop = found && shrink(found);
+      crop = cut(inked(events));
     }
     frames.set(number, alone ? alone.box : [0, 0, UNITS, UNITS]);
     frames.delete(number - 50);
-    if (!crop) return `${number} ${SHEET}x${SHEET} 0x0+0+0 `;
+    if (!crop) return `${number} ${plate.side}x${plate.side} 0x0+0+0 `;
     const { sheet, left, top, width, height, grey } = crop;
     return `${number} ${sheet.join("x")} ${width}x${height}+${left}+${top} ${await deflate(grey)}`;
   }
@@ -397,10 +385,11 @@
   class Pad {
     constructor(element, props, trigger) {
       Object.assign(this, { element, props, trigger, waiting: false });
+      this.small = element.classList.contains("small");
       this.sheet = element.querySelector(".sheet");
       this.canvas = element.querySelector("canvas");
       this.boxes = element.querySelector(".boxes");
-      this.surface = new Surface(this.canvas, INK);
+      this.surface = new Surface(this.canvas);
       this.frame = null;
       new ResizeObserver(() => this.fit()).observe(this.canvas);
       this.listen();
@@ -413,7 +402,9 @@
 
     fit() {
       if (!this.visible) return;
-      this.surface.resize(Math.round(this.canvas.clientWidth * devicePixelRatio));
+      const side = Math.round(this.canvas.clientWidth * devicePixelRatio);
+      this.surface.resize(side);
+      if (!this.small) fitPlate(side);
       this.surface.render();
       if (this.waiting) this.take(this.props.value);
     }

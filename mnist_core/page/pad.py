@@ -17,7 +17,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-SHEET_SIZE = 512  # pixels; the longest side that a page sends
+SHEET_SIZE = 560  # pixels; the longest side that a page sends
 PAPER = 255
 _LINE = re.compile(
     r"(?P<number>\d{1,9}) (?P<sheet>\d{1,3}x\d{1,3}) (?P<crop>\d{1,3}x\d{1,3}\+\d{1,3}\+\d{1,3}) "

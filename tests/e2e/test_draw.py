@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import statistics
 import threading
 from collections.abc import Callable
@@ -53,7 +52,7 @@ def test_the_prediction_follows_the_pen_and_is_there_when_it_lifts(server: Any, 
     at_rest(page)
     page.evaluate(TIMER)
     counts = []
-    for _ in range(24):
+    for _ in range(20):
         page.click("#pad-clear")
         page.evaluate("window.record.updates = []")
         draw(page, SEVEN, seconds=0.5)
@@ -347,8 +346,8 @@ def test_predict_reads_a_file_and_refuses_an_address_unfetched(server: Any, tmp_
             "path": f"http://127.0.0.1:{mirror.server_port}/seven.png",
             "meta": {"_type": "gradio.FileData"},
         }
-        with pytest.raises(Exception, match=r"addresses|file"):
-            client.predict(json.loads(json.dumps(address)), api_name="/predict")
+        with pytest.raises(Exception, match="400"):
+            client.predict(address, api_name="/predict")
         mirror.shutdown()
     assert asked == []
     client.close()
