@@ -16,10 +16,11 @@ from mnist_core import checkpoint
 from mnist_core.data import Digits
 from mnist_core.model import CLASSES, ConvNet
 from mnist_core.preprocess import find_ink, normalise, place, preprocess, upright_size
-from mnist_core.segment import CUT_COST, Piece, atoms, best_reading, cuttings
+from mnist_core.segment import Piece, atoms, best_reading, strips
 
 SHIPPED_WEIGHTS = Path(__file__).resolve().parent.parent / "assets" / "weights.pt"
-SURE = 0.9  # probability from which a piece is not tried as two digits that touch
+REFUSED = 0.015  # of digits may be called "not sure" for the sake of letters and scribbles that are
+SURE = 0.98  # probability from which a piece is not tried as two digits that touch
 _TEMPERATURES = tuple(0.3 * 1.05**step for step in range(60))  # 0.3 to 5.3
 
 
@@ -118,11 +119,9 @@ class Classifier:
         pieces, best = best_reading([piece], self._score)
         if best >= math.log(SURE):
             return pieces
-        for strips in cuttings(piece):
-            cut, total = best_reading(strips, self._score, most_together=len(strips), cost=CUT_COST)
-            if total > best:
-                best, pieces = total, cut
-        return pieces
+        parts, costs = strips(piece)
+        cut, total = best_reading(parts, self._score, most_together=len(parts), costs=costs)
+        return cut if total > best else pieces
 
     def _score(self, pieces: list[Piece]) -> np.ndarray:
         """For each piece the logarithm of the likeliest digit's probability."""
@@ -144,7 +143,7 @@ class Classifier:
         return Prediction(guess, probabilities, model_input, guess)
 
 
-def calibrate(model: ConvNet, digits: Digits, *, refused: float = 0.01) -> Calibration:
+def calibrate(model: ConvNet, digits: Digits, *, refused: float = REFUSED) -> Calibration:
     """The temperature at which `model` is right as often as it says, and a threshold that refuses few digits.
 
     Args:

@@ -184,7 +184,7 @@ PRESETS: dict[str, TrainConfig] = {
     ),
     "shipped": TrainConfig(
         data="both",
-        non_digits=30_000,
+        non_digits=40_000,
         epochs=10.0,
         batch_size=128,
         optimizer="muon",

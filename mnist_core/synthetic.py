@@ -38,9 +38,20 @@ def non_digits(n: int, seed: int) -> torch.Tensor:
     rng = np.random.default_rng((seed, 1))  # other chances than those of `digits`
     images = np.zeros((n, SIZE, SIZE), np.uint8)
     for image in images:
-        kind = rng.choice(len(_KINDS), p=_KIND_SHARES)
-        image[:] = preprocess(render(_KINDS[kind](rng), rng))
+        image[:] = preprocess(render(_no_digit(rng), rng))
     return torch.from_numpy(images)
+
+
+def contact_sheet(columns: int = 24, cell: int = 60, seed: int = 0) -> Image.Image:
+    """A row of every digit, and two of what is none: "L", cells of so many pixels."""
+    rng = np.random.default_rng(seed)
+    rows = [functools.partial(drawing, digit) for digit in range(10)] + [_no_digit] * 2
+    sheet = Image.new("L", (columns * cell, len(rows) * cell), 255)
+    for row, hand in enumerate(rows):
+        for column in range(columns):
+            drawn = render(hand(rng), rng).resize((cell, cell), Image.Resampling.BOX)
+            sheet.paste(drawn, (column * cell, row * cell))
+    return sheet
 
 
 def drawing(digit: int, rng: np.random.Generator) -> Strokes:
@@ -213,12 +224,14 @@ def _mirrored(rng: np.random.Generator) -> Strokes:
 
 def _row(rng: np.random.Generator) -> Strokes:
     """Two or three digits, or two letters, side by side, apart or touching; the last may be cut off."""
-    if rng.random() < 0.7:
-        signs = [drawing(int(digit), rng) for digit in rng.integers(0, 10, rng.choice([2, 3], p=[0.8, 0.2]))]
+    if rng.random() < 0.8:
+        signs = [
+            drawing(int(digit), rng) for digit in rng.integers(0, 10, rng.choice([2, 3], p=[0.85, 0.15]))
+        ]
     else:
         signs = [sign(rng) for _ in range(2)]
     strokes, right, cut = [], 0.0, np.inf
-    touching = rng.random() < 0.6
+    touching = rng.random() < 0.7
     for one in signs:
         points = np.concatenate(one)
         width = float(np.ptp(points[:, 0]))
@@ -238,4 +251,8 @@ def _overlaid(rng: np.random.Generator) -> Strokes:
 
 
 _KINDS = (sign, _turned, _mirrored, _row, _overlaid)
-_KIND_SHARES = (0.4, 0.12, 0.07, 0.31, 0.1)
+_KIND_SHARES = (0.34, 0.1, 0.06, 0.42, 0.08)
+
+
+def _no_digit(rng: np.random.Generator) -> Strokes:
+    return _KINDS[rng.choice(len(_KINDS), p=_KIND_SHARES)](rng)
