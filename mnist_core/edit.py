@@ -8,17 +8,19 @@ digit is judged by what the network would then see.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 
-from mnist_core.model import CLASSES, IMAGE_SIZE, ConvNet
+from mnist_core.model import CLASSES, ConvNet
 from mnist_core.preprocess import normalise, place
 
 BUDGET = 0.20  # of the drawing's ink
 _DABS = 8  # at most; more no longer look like an edit
 _TRIED = 24  # dabs looked at closely in each unfinished edit, those that the gradient holds to be the best
+_LEAST = 0.5  # fully inked pixels; a dab that changes less is no edit
 _KEPT = 4  # unfinished edits that are followed further
 
 
@@ -91,7 +93,7 @@ def smallest_edit(
     order = _read(model, picture[None])[0].argsort()[::-1]
     if target is None:
         for others in (order[1:3], order[3:4], order[4:5]):
-            found = [_search(model, picture, int(other), budget) for other in others]
+            found = [_Search(model, picture, int(other), budget).run() for other in others]
             if any(found):
                 return min(filter(None, found), key=lambda edit: edit.change)
         return None
@@ -99,7 +101,7 @@ def smallest_edit(
         raise ValueError(
             f"Expected a digit from 0 to 9 other than {order[0]}, which is read now; got {target!r}."
         )
-    return _search(model, picture, target, budget)
+    return _Search(model, picture, target, budget).run()
 
 
 def pen_width(picture: np.ndarray) -> float:
@@ -109,46 +111,78 @@ def pen_width(picture: np.ndarray) -> float:
     return float(np.clip(2 * ink.sum() / np.hypot(rows, columns).sum(), 1.5, 5.0))
 
 
-def _search(model: ConvNet, picture: np.ndarray, target: int, budget: float) -> Edit | None:
-    pen = pen_width(picture)
-    discs = _discs(pen)  # (784, 28, 28)
-    start = picture.astype(np.float32) / 255
-    drafts = [_Draft(start)]
-    for _ in range(_DABS):
-        tried = [new for draft in drafts for new in _one_dab_more(model, draft, start, target, discs, budget)]
-        tried = _judged(model, _distinct(tried), target)
-        done = [draft for draft in tried if draft.lead < 0]
-        if done:
-            best = _without_needless_dabs(
-                model, min(done, key=lambda draft: draft.change), start, target, discs
-            )
-            return _finished(model, best, pen)
-        drafts = sorted(tried, key=lambda draft: draft.lead)[:_KEPT]
+class _Search:
+    """The search for one edit: towards `target`, from `picture`, with a pen as wide as the picture's own."""
+
+    def __init__(self, model: ConvNet, picture: np.ndarray, target: int, budget: float) -> None:
+        self.model, self.target, self.budget = model, target, budget
+        self.start = picture.astype(np.float32) / 255
+        self.pen = pen_width(picture)
+        self.disc = _disc(self.pen)
+
+    def run(self) -> Edit | None:
+        """The first edit that flips the answer, without needless dabs; None if there is none."""
+        drafts = [_Draft(self.start)]
+        for _ in range(_DABS):
+            tried = {frozenset(new.dabs): new for draft in drafts for new in self._one_dab_more(draft)}
+            judged = self._judged(list(tried.values()))
+            done = [draft for draft in judged if draft.lead < 0]
+            if done:
+                return self._finished(self._trimmed(min(done, key=lambda draft: draft.change)))
+            drafts = sorted(judged, key=lambda draft: draft.lead)[:_KEPT]
+        return None
+
+    def _one_dab_more(self, draft: _Draft) -> list[_Draft]:
+        """The drafts with one more dab that promise most, each within the budget."""
+        now, before, slope = (
+            _windows(each, len(self.disc))
+            for each in (draft.ink, self.start, _slope(self.model, draft.ink, self.target))
+        )  # (28, 28, k, k) each: what lies under a dab around each pixel
+        edited = np.stack([np.maximum(now, self.disc), np.minimum(now, 1 - self.disc)])  # drawn, erased
+        moved = edited - now  # (2, 28, 28, k, k)
+        change = np.abs(edited - before) - np.abs(now - before)
+        change = draft.change + change.sum(axis=(3, 4)) / self.start.sum()  # (2, 28, 28)
+        promise = (moved * slope).sum(axis=(3, 4))
+        promise[(change > self.budget) | (np.abs(moved).sum(axis=(3, 4)) < _LEAST)] = -np.inf
+        places = np.argsort(-promise, axis=None)[:_TRIED]
+        best = zip(*np.unravel_index(places, promise.shape), strict=True)
+        return [
+            self._made((*draft.dabs, Dab(int(row), int(column), drawn=not erased)))
+            for erased, row, column in best
+            if promise[erased, row, column] > -np.inf
+        ]
+
+    def _made(self, dabs: tuple[Dab, ...]) -> _Draft:
+        """The drawing with these dabs made one after the other."""
+        size = len(self.disc)
+        canvas = np.pad(self.start, size // 2)
+        for dab in dabs:
+            under = canvas[dab.row : dab.row + size, dab.column : dab.column + size]
+            under[:] = np.maximum(under, self.disc) if dab.drawn else np.minimum(under, 1 - self.disc)
+        ink = canvas[size // 2 : -(size // 2), size // 2 : -(size // 2)]
+        return _Draft(ink, dabs, float(np.abs(ink - self.start).sum() / self.start.sum()))
+
+    def _judged(self, drafts: list[_Draft]) -> list[_Draft]:
+        """The drafts with their `lead`, read as the classifier would read them."""
         if not drafts:
-            return None
-    return None
+            return []
+        scores = _read(self.model, np.stack([_bytes(draft.ink) for draft in drafts]))
+        leads = np.delete(scores, self.target, axis=1).max(axis=1) - scores[:, self.target]
+        return [replace(draft, lead=float(lead)) for draft, lead in zip(drafts, leads, strict=True)]
 
+    def _trimmed(self, draft: _Draft) -> _Draft:
+        """The draft without the dabs that it does not need."""
+        for dab in draft.dabs:
+            (less,) = self._judged([self._made(tuple(other for other in draft.dabs if other != dab))])
+            if less.lead < 0 and less.change < draft.change:
+                draft = less
+        return draft
 
-def _one_dab_more(
-    model: ConvNet, draft: _Draft, start: np.ndarray, target: int, discs: np.ndarray, budget: float
-) -> list[_Draft]:
-    """The drafts with one more dab that promise most, each within the budget."""
-    drawn = np.maximum(draft.ink, discs)  # (784, 28, 28)
-    erased = np.minimum(draft.ink, 1 - discs)
-    edited = np.concatenate([drawn, erased])
-    moved = edited - draft.ink
-    change = np.abs(edited - start).sum(axis=(1, 2)) / start.sum()
-    size = np.abs(moved).sum(axis=(1, 2))
-    promise = np.tensordot(moved, _slope(model, draft.ink, target), axes=2)
-    promise[(change > budget) | (size < 0.5)] = -np.inf
-    ranked = [int(at) for at in np.argsort(-promise)[:_TRIED] if promise[at] > -np.inf]
-    return [_Draft(edited[at], (*draft.dabs, _dab(at)), change[at]) for at in ranked]
-
-
-def _dab(at: int) -> Dab:
-    """The dab at an index into all dabs drawn, then all dabs erased, row by row."""
-    erased, place = divmod(at, IMAGE_SIZE**2)
-    return Dab(*divmod(place, IMAGE_SIZE), drawn=not erased)
+    def _finished(self, draft: _Draft) -> Edit:
+        picture = _bytes(draft.ink)
+        scores = _read(self.model, picture[None])[0]
+        digit = int(scores.argmax())
+        return Edit(picture, draft.dabs, self.pen, draft.change, digit, float(np.exp(scores[digit])))
 
 
 def _slope(model: ConvNet, ink: np.ndarray, target: int) -> np.ndarray:
@@ -162,57 +196,22 @@ def _slope(model: ConvNet, ink: np.ndarray, target: int) -> np.ndarray:
     return slope.numpy()
 
 
-def _judged(model: ConvNet, drafts: list[_Draft], target: int) -> list[_Draft]:
-    """The drafts with their `lead`, read as the classifier would read them."""
-    if not drafts:
-        return []
-    scores = _read(model, np.stack([_bytes(draft.ink) for draft in drafts]))
-    leads = np.delete(scores, target, axis=1).max(axis=1) - scores[:, target]
-    return [
-        _Draft(draft.ink, draft.dabs, draft.change, float(lead))
-        for draft, lead in zip(drafts, leads, strict=True)
-    ]
-
-
-def _without_needless_dabs(
-    model: ConvNet, draft: _Draft, start: np.ndarray, target: int, discs: np.ndarray
-) -> _Draft:
-    for dab in draft.dabs:
-        dabs = tuple(other for other in draft.dabs if other != dab)
-        ink = start
-        for other in dabs:
-            disc = discs[other.row * IMAGE_SIZE + other.column]
-            ink = np.maximum(ink, disc) if other.drawn else np.minimum(ink, 1 - disc)
-        change = float(np.abs(ink - start).sum() / start.sum())
-        (less,) = _judged(model, [_Draft(ink, dabs, change)], target)
-        if less.lead < 0 and less.change < draft.change:
-            draft = less
-    return draft
-
-
-def _finished(model: ConvNet, draft: _Draft, pen: float) -> Edit:
-    picture = _bytes(draft.ink)
-    scores = _read(model, picture[None])[0]
-    digit = int(scores.argmax())
-    return Edit(picture, draft.dabs, pen, float(draft.change), digit, float(np.exp(scores[digit])))
-
-
 def _read(model: ConvNet, pictures: np.ndarray) -> np.ndarray:
     """Pictures (N, 28, 28) uint8, preprocessed again -> log-probabilities (N, 10)."""
     with torch.no_grad():
         return model(normalise(np.stack([place(picture) for picture in pictures]))).numpy()
 
 
-def _discs(pen: float) -> np.ndarray:
-    """A round dab of diameter `pen` pixels around each pixel, with a soft edge: (784, 28, 28), 0 to 1."""
-    rows, columns = np.mgrid[:IMAGE_SIZE, :IMAGE_SIZE]
-    centres = np.stack([rows.ravel(), columns.ravel()])[:, :, None, None]
-    away = np.hypot(rows - centres[0], columns - centres[1])
-    return np.clip(pen / 2 + 0.5 - away, 0, 1).astype(np.float32)
+def _disc(pen: float) -> np.ndarray:
+    """A round dab of diameter `pen` pixels with a soft edge: (k, k), k odd, 0 to 1."""
+    reach = math.ceil(pen / 2 - 0.5) + 1
+    rows, columns = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    return np.clip(pen / 2 + 0.5 - np.hypot(rows, columns), 0, 1).astype(np.float32)
 
 
-def _distinct(drafts: list[_Draft]) -> list[_Draft]:
-    return list({frozenset(draft.dabs): draft for draft in drafts}.values())
+def _windows(values: np.ndarray, size: int) -> np.ndarray:
+    """The `size` x `size` surroundings of each of (28, 28) values: (28, 28, size, size)."""
+    return sliding_window_view(np.pad(values, size // 2), (size, size))
 
 
 def _bytes(ink: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -28,10 +29,12 @@ from mnist_core.explain import (
     nearest_in,
 )
 from mnist_core.model import CLASSES, ConvNet
+from mnist_core.page.draw import FOLLOW_THE_PEN
 from mnist_core.page.pad import DigitPad, Drawing
 from mnist_core.page.theme import ASSETS
 from mnist_core.page.toys import toys_part
 from mnist_core.preprocess import preprocess
+from mnist_core.run import Run
 
 KNOWN = 2000  # training images among which the nearest are looked for
 NEIGHBOURS = 8
@@ -96,26 +99,21 @@ def inside_tab(secret: gr.Component, reader: gr.Component) -> None:
             pad = DigitPad(small=True)
         with gr.Column(scale=3, min_width=320):
             view = LayerView()
-    follow = {
-        "queue": False,
-        "trigger_mode": "always_last",
-        "show_progress": "hidden",
-        "api_visibility": "private",
-    }
     for event in (pad.input, view.input):
-        event(look_soon, [secret, reader, pad, view], view, **follow)
+        event(look_soon, [secret, reader, pad, view], view, **FOLLOW_THE_PEN)
     toys_part()
 
 
-async def look_soon(secret: str, reader: str, drawing: Drawing, wish: Wish) -> dict[str, Any]:
+async def look_soon(secret: str, reader: str | None, drawing: Drawing, wish: Wish) -> dict[str, Any]:
     """`look`, on a thread of its own, so that nothing waits for it."""
     thread = _patient if wish.still else _prompt
     return await asyncio.wrap_future(thread.submit(look, secret, reader, drawing, wish))
 
 
-def look(secret: str, reader: str, drawing: Drawing, wish: Wish) -> dict[str, Any]:
+def look(secret: str, reader: str | None, drawing: Drawing, wish: Wish) -> dict[str, Any]:
     """Everything that the tab shows of a drawing, ready for JSON."""
     model = runs.classifier_for(secret, reader).model
+    run = _run(secret, reader)
     picture = preprocess(drawing.image) if drawing.image else np.zeros((28, 28), np.uint8)
     maps = feature_maps(model, picture)
     order = maps["probabilities"].argsort()[::-1]
@@ -129,10 +127,12 @@ def look(secret: str, reader: str, drawing: Drawing, wish: Wish) -> dict[str, An
         "answer": None if blank else int(order[0]),
         "blank": blank,
         "bend": _BENDS[model.activation],
-        "follows": reader != "shipped",
+        "follows": run is not None and run.active,
         "mnist": mnist_is_here(),
         "said": _said(maps, order, blank),
     }
+    if run and not blank:
+        shown["said"]["answer"] += f" The weights are those of {run.name}."
     if wish.layer:
         shown["chosen"] = _chosen(model, maps, wish.layer, wish.map)
     for name in wish.open:
@@ -142,6 +142,15 @@ def look(secret: str, reader: str, drawing: Drawing, wish: Wish) -> dict[str, An
         elif blank:
             shown["said"][name] = "Draw a digit first."
     return shown
+
+
+def _run(secret: str, reader: str | None) -> Run | None:
+    """The visit's run whose weights are looked through; None for the shipped weights."""
+    if reader in (None, runs.SHIPPED):
+        return None
+    with contextlib.suppress(runs.Refused):
+        return runs.registry().run(secret, reader)
+    return None
 
 
 def read_wish(text: Any) -> Wish:

@@ -18,6 +18,7 @@ import gradio as gr
 from mnist_core.chapter import TOYS, Toy
 from mnist_core.chapter.scene import Cells, Scene
 from mnist_core.page.chart import Chart
+from mnist_core.page.draw import FOLLOW_THE_PEN
 from mnist_core.page.drawing import plot, render, render_control
 from mnist_core.page.theme import ASSETS
 
@@ -120,14 +121,8 @@ def toys_part() -> None:
     text = gr.Markdown(latex_delimiters=_FORMULAS, elem_id="toy-text")
     bench = ToyBench()
     chart = Chart(height="260px", elem_id="toy-chart", visible="hidden")
-    at_once = {
-        "queue": False,
-        "trigger_mode": "always_last",
-        "show_progress": "hidden",
-        "api_visibility": "private",
-    }
-    shelf.input(take, shelf, [text, bench, chart], **at_once)
-    bench.input(play, bench, [bench, chart], **at_once)
+    shelf.input(take, shelf, [text, bench, chart], **FOLLOW_THE_PEN)
+    bench.input(play, bench, [bench, chart], **FOLLOW_THE_PEN)
 
 
 def take(toy: Toy | None) -> tuple[Any, Any, Any]:
