@@ -39,6 +39,7 @@ def loss_plot(run: Run | None, compared: list[Run]) -> Plot:
         x_high=history.last.steps if history.last else 100,
         x_grows=True,
         can_log=True,
+        log=_explodes(run),
         hint="Waiting for the first step",
         summary=_said(run),
     )
@@ -55,8 +56,14 @@ def _comparison(runs: list[Run]) -> Plot:
         x_name="digits read",
         y_name="training loss, smoothed",
         can_log=True,
+        log=any(map(_explodes, runs)),
         summary="Compared: " + " ".join(map(_said, runs)),
     )
+
+
+def _explodes(run: Run) -> bool:
+    """Whether its losses only fit on a log scale."""
+    return run.trouble is not None and run.trouble.fatal
 
 
 def _said(run: Run) -> str:

@@ -22,6 +22,7 @@ NAMES = {
     "augment": "Augmentation",
     "evaluations_per_epoch": "Tests per epoch",
     "data": "Digits",
+    "non_digits": "Non-digits",
 }
 CHOICES = {
     "sgd": "SGD",

@@ -24,7 +24,7 @@ PANELS = {
     "take": "Take along",
 }
 COLUMNS = (
-    "Compare", "Run", "Recipe", "Seed", "Test accuracy", "Seconds", "Images/s", "To 98 %", "To 99 %", "",
+    "Show", "Compare", "Name", "Recipe", "Seed", "Test accuracy", "Seconds", "Images/s", "To 98 %", "To 99 %",
 )  # fmt: skip
 
 
@@ -68,36 +68,39 @@ def _table(visit: Visit, shown: Run, choice: str) -> str:
     head = "".join(f'<th scope="col">{name}</th>' for name in COLUMNS)
     rows = "".join(_row(run, visit, shown, choice) for run in reversed(list(visit.runs.values())))
     table = f'<table class="runs"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
-    return f'<div class="wide" tabindex="0" role="region" aria-label="All runs">{table}</div>'
+    acts = [
+        button("Take its recipe", "reload", run=shown.id, title=f"Take {shown.name}'s recipe"),
+        button("Let it read the pad", "use", run=shown.id, title=f"Let {shown.name} read the pad"),
+        button("Delete it", "delete", run=shown.id, title=f"Delete {shown.name}"),
+    ]
+    if shown.id == choice:
+        acts[1] = '<span class="chosen">It reads the pad.</span>'
+    return (
+        f'<div class="wide" tabindex="0" role="region" aria-label="All runs">{table}</div>'
+        f'<p class="acts"><span class="chosen">{escape(shown.name)}</span>{"".join(acts)}</p>'
+    )
 
 
 def _row(run: Run, visit: Visit, shown: Run, choice: str) -> str:
     last, test, rate = run.history.last, run.evaluation, images_per_second(run)
-    reached = run.history.reached
-    to = [f"{reached[goal]:.0f} s" if goal in reached else "" for goal in (0.98, 0.99)]
+    reached, name = run.history.reached, escape(run.name)
+    chosen = " checked" if run is shown else ""
     ticked = " checked" if run.id in visit.compared else ""
-    name = escape(run.name)
-    acts = [button("Show", "show", run=run.id, title=f"Show {run.name}")] if run is not shown else []
-    acts.append(button("Recipe", "reload", run=run.id, title=f"Take {run.name}'s recipe"))
-    acts.append(
-        '<span class="chosen">reads the pad</span>'
-        if run.id == choice
-        else button("Read the pad", "use", run=run.id, title=f"Let {run.name} read the pad")
-    )
-    acts.append(button("Delete", "delete", run=run.id, title=f"Delete {run.name}"))
+    reads = " · reads the pad" if run.id == choice else ""
     cells = (
+        f'<input type="radio" name="shown-run" data-act="show" data-run="{run.id}" '
+        f'aria-label="Show {name}"{chosen}>',
         f'<input type="checkbox" data-act="compare" data-run="{run.id}" aria-label="Compare {name}"{ticked}>',
         f'<input class="name" data-act="rename" data-run="{run.id}" value="{name}" maxlength="40" '
         f'aria-label="Name of {name}">',
-        f'<span class="words">{escape(recipe_words(run))}</span>',
+        f'<span class="words">{escape(recipe_words(run))}{reads}</span>',
         str(run.config.seed),
         f"{test.accuracy:.2%} of {test.n:,}" if test else run.state,
         f"{last.seconds:.1f}" if last else "",
         f"{rate:,.0f}" if rate else "",
-        *to,
-        f'<span class="acts">{"".join(acts)}</span>',
+        *(f"{reached[goal]:.0f} s" if goal in reached else "" for goal in (0.98, 0.99)),
     )
-    mark = ' class="shown" aria-current="true"' if run is shown else ""
+    mark = ' class="shown"' if run is shown else ""
     return f"<tr{mark}>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
 

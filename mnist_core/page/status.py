@@ -112,8 +112,9 @@ def reading(prediction: Prediction | None, by: str) -> str:
     if prediction is None or prediction.guess is None:
         return '<p class="small-answer">&nbsp;</p>'
     sure = f"{max(prediction.probabilities):.0%}"
-    said = f"{'reads' if prediction.digit is not None else 'is not sure: perhaps'}"
-    return f'<p class="small-answer">{escape(by)} {said} <b>{prediction.guess}</b> ({sure})</p>'
+    said = "reads" if prediction.digit is not None else "is not sure: perhaps"
+    guess = f"<b>{prediction.guess}</b><span>{sure}</span>"
+    return f'<p class="small-answer"><span>{escape(by)} {said}</span>{guess}</p>'
 
 
 def lesson(visit: Visit) -> str:

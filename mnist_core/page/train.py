@@ -94,15 +94,20 @@ class Hands:
         """Report on the visit's run until it neither trains nor waits; then its weights read the pad."""
         runs = registry()
         visit = runs.visit(secret, request.session_hash)
-        run, number = visit.active, 0
+        run, number, known = visit.active, 0, None
+        examining = asyncio.create_task(asyncio.to_thread(examine_if_asked, secret))
         while run is not None and run.active:
             run.watched = time.monotonic()
-            live = visit.panel == "kernels" and number % KERNELS_EVERY == 0
-            yield self.desk.frame(visit, runs, choice, panel=live or number == 0)
-            number += 1
+            kernels = visit.panel == "kernels" and number % KERNELS_EVERY == 0
+            yield self.desk.frame(visit, runs, choice, panel=kernels or known is not run.examination)
+            number, known = number + 1, run.examination
             await asyncio.sleep(FRAME_SECONDS)
         over = run is not None and run.state in ("finished", "stopped")
         yield self._now(visit, choice) | (self._reads(visit) if over else {})
+        await examining
+        if await asyncio.to_thread(examine_if_asked, secret):
+            reads = run.id if run is not None and over else choice
+            yield {self.desk.results: self._now(visit, reads)[self.desk.results]}
 
     def act(
         self, secret: str, choice: str, recipe: TrainConfig, event: gr.EventData, request: gr.Request
@@ -195,8 +200,6 @@ class Hands:
         if wanted.get("panel") not in results.PANELS:
             raise Refused("The page has no such results. Reload it and try again.")
         visit.panel = str(wanted["panel"])
-        if visit.panel in ("confusion", "mistakes") and visit.shown is not None:
-            registry().examine(secret, visit.shown.id)
         return self._now(visit, choice)
 
     def mistake(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
@@ -260,6 +263,16 @@ _ACTIONS = {
         "mistake", "label", "unlabel", "teach",
     )
 }  # fmt: skip
+
+
+def examine_if_asked(secret: str) -> bool:
+    """Read all test digits with the run that is shown, if its results ask for that; whether they did."""
+    visit = registry().visit(secret)
+    run = visit.shown
+    if visit.panel not in ("confusion", "mistakes") or run is None or run.weights is None:
+        return False
+    registry().examine(secret, run.id)
+    return True
 
 
 def leave(request: gr.Request) -> None:
