@@ -7,19 +7,21 @@ matrix, as torch.optim.Muon does not: two large products a step instead of fifte
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
-from torch import nn, optim
+from torch import nn
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic, from Jordan's page
 ITERATIONS = 5  # the same
 
 
-class Muon(optim.Optimizer):
+class Muon:
     """Momentum whose every step is turned into the nearest matrix with singular values of about one.
 
     A weight (out, ...) is taken as a matrix (out, everything else), a bias (n,) as a matrix (1, n), whose one
-    singular value is its length.
+    singular value is its length. Used as an optimizer of torch's is, but not one of them: the first of those
+    that a process makes imports torch's compiler, for longer than half of the fast recipe takes.
 
     Args:
         parameters: dense in memory, the first dimension outermost.
@@ -36,21 +38,28 @@ class Muon(optim.Optimizer):
         momentum: float = 0.9,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        options = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
+        self.param_groups: list[dict[str, Any]] = [{"params": list(parameters), **options}]
+        self._means: dict[nn.Parameter, torch.Tensor] = {}  # of gradients
+
+    def zero_grad(self) -> None:
+        """Forget all gradients."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None
 
     @torch.no_grad()
-    def step(self) -> None:  # type: ignore[override]
+    def step(self) -> None:
         """Change every parameter that has a gradient."""
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     self._change(parameter, group)
 
-    def _change(self, parameter: nn.Parameter, group: dict[str, float]) -> None:
-        state = self.state[parameter]
-        if not state:
-            state["mean"] = torch.zeros_like(parameter)
-        mean = state["mean"].lerp_(parameter.grad, 1 - group["momentum"])
+    def _change(self, parameter: nn.Parameter, group: dict[str, Any]) -> None:
+        if parameter not in self._means:
+            self._means[parameter] = torch.zeros_like(parameter)
+        mean = self._means[parameter].lerp_(parameter.grad, 1 - group["momentum"])
         wanted = torch.empty_like(parameter)  # laid out like it, whatever the gradient's layout
         wanted = _matrix(torch.lerp(parameter.grad, mean, group["momentum"], out=wanted))
         weights, lr = _matrix(parameter), group["lr"]

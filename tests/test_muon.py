@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -57,3 +60,13 @@ def test_no_gradient_and_a_gradient_of_zeros_move_nothing() -> None:
 def test_weight_decay_shrinks_the_weights_first() -> None:
     change = _change((4, 4), torch.zeros(4, 4), weight_decay=0.1)
     torch.testing.assert_close(change, torch.full((4, 4), 0.1))
+
+
+def test_it_does_without_torchs_compiler() -> None:
+    code = (
+        "import sys, torch; from mnist_core.muon import Muon\n"
+        "weight = torch.nn.Parameter(torch.ones(2, 2)); weight.sum().backward()\n"
+        "muon = Muon([weight], lr=0.1); muon.step(); muon.zero_grad()\n"
+        "assert 'torch._dynamo' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
