@@ -8,6 +8,7 @@ it brought is checked and only then renamed into place.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ DOWNLOAD_BYTES = 11_594_722  # the four archives together
 STALL_SECONDS = 30.0  # without a single new byte, a mirror is given up
 LEFTOVER_SECONDS = 3600.0  # a download's folder untouched for this long belongs to a process that was killed
 _POLL_SECONDS = 0.05
+_STARTED = "started"  # the file by which a download says that it has imported torchvision
 _MIRRORS = 2  # torchvision knows two
 _SUBFOLDER = Path("MNIST") / "raw"  # where torchvision keeps them
 _IMAGES_MAGIC, _LABELS_MAGIC = 2051, 2049  # the first four bytes, http://yann.lecun.com/exdb/mnist/
@@ -155,6 +157,8 @@ def _try_mirrors(
         reason = _run_child(beside, skip, mirror, progress, cancelled, stall_seconds)
         if reason is None:
             return
+        if os.strerror(errno.ENOSPC) in reason:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     where = mirror or "torchvision's mirrors"
     raise DataError(
         f"MNIST could not be downloaded from {where} ({reason}): check the network and try again, or put the "
@@ -171,6 +175,7 @@ def _run_child(
     stall_seconds: float,
 ) -> str | None:
     """Run one download to its end; None if it succeeded, else the reason in a few words."""
+    (beside / _STARTED).unlink(missing_ok=True)
     with (
         tempfile.TemporaryFile() as said,
         subprocess.Popen(
@@ -211,7 +216,7 @@ def _watch(
             seen, last_growth = came + extracted, time.monotonic()
             if progress is not None:
                 progress(min(came, DOWNLOAD_BYTES), DOWNLOAD_BYTES)
-        elif not (beside / "started").exists():
+        elif not (beside / _STARTED).exists():
             last_growth = time.monotonic()  # torchvision is still being imported
         elif time.monotonic() - last_growth > stall_seconds:
             return True

@@ -24,7 +24,7 @@ TRIANGLE_PEAK = 0.1  # where in the run the triangle schedule reaches the recipe
 
 def learn(
     model: nn.Module,
-    optimizer: optim.Optimizer,
+    optimizer: optim.Optimizer | Muon,
     images: torch.Tensor,
     labels: torch.Tensor,
     *,
@@ -119,7 +119,7 @@ class Trainer:
     @contextmanager
     def turn(self, *, learning: bool = True) -> Iterator[None]:
         """Have the model, torch's global generator and the threads to itself; put them back afterwards."""
-        with TURN:
+        with TURN, torch.enable_grad():  # whatever mode the caller is in
             began = time.perf_counter()
             everyones, threads = _global_generator(self.device), torch.get_num_threads()
             outside = everyones.get_state()
@@ -227,7 +227,7 @@ class Trainer:
         return vary(images, self._pens) if self.config.augment == "pen" else images
 
 
-def make_optimizer(model: nn.Module, config: TrainConfig) -> optim.Optimizer:
+def make_optimizer(model: nn.Module, config: TrainConfig) -> optim.Optimizer | Muon:
     """The recipe's optimizer over all of the model's parameters."""
     common = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
     parameters = model.parameters()
@@ -249,7 +249,8 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> optim.Optimizer:
 def _global_generator(device: torch.device) -> torch.Generator:
     """The generator that dropout on `device` draws from."""
     if device.type == "cuda":
-        return torch.cuda.default_generators[device.index or 0]
+        index = torch.cuda.current_device() if device.index is None else device.index
+        return torch.cuda.default_generators[index]
     return torch.mps._get_default_mps_generator() if device.type == "mps" else torch.default_generator
 
 

@@ -167,6 +167,7 @@ def follow(
     test_data: tuple[torch.Tensor, ...],
     progress: bool,
 ) -> Generator[Event, Change | None, None]:
+    """Take a trainer through its recipe as `fit` says; data are pictures and labels on its device."""
     block = CUDA_BLOCK if trainer.device.type == "cuda" else 1
     steps_per_epoch = math.ceil(len(train_data[1]) / trainer.config.batch_size)
     trainer.steps = max(1, round(trainer.config.epochs * steps_per_epoch))

@@ -50,8 +50,8 @@ ROOMS = {
     "shelf": "checkpoint config events history run",
     "slot": "events limits run",
     "runs": (
-        "checkpoint classifier config data events examine history lessons limits recipes run shelf slot store "
-        "training"
+        "checkpoint classifier config data events examine history lessons limits recipes run shelf slot "
+        "store training"
     ),
     "trials": "classifier config data events model preprocess training",
     "benchmark": (

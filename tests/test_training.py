@@ -200,6 +200,15 @@ def test_a_run_that_is_closed_leaves_a_model_that_reads() -> None:
     assert all(parameter.isfinite().all() for parameter in model.parameters())
 
 
+def test_a_run_learns_whatever_gradient_mode_its_caller_is_in() -> None:
+    with torch.no_grad():
+        assert losses(run()) == losses(run())
+        assert not torch.is_grad_enabled()
+    with torch.no_grad():
+        inside = losses(run())
+    assert inside == losses(run())
+
+
 def test_whoever_puts_the_model_in_another_mode_between_events_does_no_harm() -> None:
     model = initial_model(TINY)
     got = []
