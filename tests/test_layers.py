@@ -31,7 +31,7 @@ ROOMS = {
     "synthetic": "glyphs preprocess",
     "model": "config",
     "events": "config",
-    "precision": "model",
+    "precision": "config model",
     "recipes": "config events",
     "data": "config download preprocess synthetic",
     "trainer": "augment config data events model muon",
