@@ -141,8 +141,8 @@ def eager_and_deferred(step: int, x: float) -> Scene:
         parts=[
             Code(
                 title="What is written",
-                text="\n".join(_EAGER_LINES),
-                marked=frozenset({step - 1} if 1 <= step <= 3 else ()),
+                text="\n".join((f"x = torch.tensor({x})", *_EAGER_LINES)),
+                marked=frozenset({step} if 1 <= step <= 3 else ()),
             ),
             Table(
                 title="Eager: computed at once",

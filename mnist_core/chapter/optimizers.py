@@ -43,7 +43,7 @@ def adadelta(gradient: torch.Tensor, memory: dict[str, torch.Tensor], rate: floa
 def adam(gradient: torch.Tensor, memory: dict[str, torch.Tensor], rate: float) -> torch.Tensor:
     """Kingma and Ba 2015, "Adam: a method for stochastic optimization", algorithm 1."""
     nothing = torch.zeros_like(gradient)
-    memory["count"] = memory.get("count", torch.tensor(0)) + 1
+    memory["count"] = memory.get("count", torch.zeros((), dtype=torch.float64)) + 1
     memory["mean"] = 0.9 * memory.get("mean", nothing) + 0.1 * gradient
     memory["size"] = 0.999 * memory.get("size", nothing) + 0.001 * gradient**2
     mean = memory["mean"] / (1 - 0.9 ** memory["count"])
