@@ -21,7 +21,7 @@ SHRINK = 0.08  # of the ink's size, downwards: dust or a stray end made the box 
 WOBBLE = 0.9  # pixels, standard deviation of the elastic displacement at its coarse grid's points
 WOBBLE_GRID = 5  # points each way over the picture
 PEN = 1.0  # 1: from the darkest to the lightest of each pixel's neighbourhood
-SHARE = 0.9  # of the pictures are varied; the rest stay as they are
+SHARE = 0.8  # of the pictures are varied; the rest stay as they are
 _INK = 0.2  # of full ink: where the box around a picture's ink is drawn
 
 

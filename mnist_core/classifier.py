@@ -20,7 +20,8 @@ from mnist_core.segment import Piece, atoms, best_reading, strips
 
 SHIPPED_WEIGHTS = Path(__file__).resolve().parent.parent / "assets" / "weights.pt"
 REFUSED = 0.015  # of digits may be called "not sure" for the sake of letters and scribbles that are
-SURE = 0.98  # probability from which a piece is not tried as two digits that touch
+SURE = 0.9  # probability from which a piece is not tried as two digits that touch
+SCORING_TEMPERATURE = 2.0  # for comparing ways to part a number: at 1 too many pieces pass for certain
 _TEMPERATURES = tuple(0.3 * 1.05**step for step in range(60))  # 0.3 to 5.3
 
 
@@ -125,18 +126,19 @@ class Classifier:
 
     def _score(self, pieces: list[Piece]) -> np.ndarray:
         """For each piece the logarithm of the likeliest digit's probability."""
-        return np.log(self._probabilities(np.stack([place(piece.ink) for piece in pieces])).max(axis=1))
+        inputs = np.stack([place(piece.ink) for piece in pieces])
+        return np.log(self._probabilities(inputs, SCORING_TEMPERATURE).max(axis=1))
 
-    def _probabilities(self, model_inputs: np.ndarray) -> np.ndarray:
+    def _probabilities(self, model_inputs: np.ndarray, temperature: float) -> np.ndarray:
         """uint8 (N, 28, 28) -> float32 (N, 10)."""
         with torch.inference_mode():
             log_probabilities = self.model(normalise(model_inputs).to(self._device))
-            return (log_probabilities / self.calibration.temperature).softmax(1).cpu().numpy()
+            return (log_probabilities / temperature).softmax(1).cpu().numpy()
 
     def _answer(self, model_input: np.ndarray) -> Prediction:
         if not model_input.any():
             return Prediction(None, [1 / CLASSES] * CLASSES, model_input, None, "Nothing is drawn here.")
-        probabilities = self._probabilities(model_input)[0].tolist()
+        probabilities = self._probabilities(model_input, self.calibration.temperature)[0].tolist()
         guess = max(range(CLASSES), key=probabilities.__getitem__)
         if probabilities[guess] < self.calibration.threshold:
             return Prediction(None, probabilities, model_input, guess, "Not sure this is a digit.")

@@ -1,0 +1,159 @@
+"""A picture in, a digit out, or an honest "not sure"."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from pictures import draw, photograph, scribble, sketch
+from PIL import Image
+from torch import nn
+
+from mnist_core import CheckpointError, Classifier, ConvNet
+from mnist_core.classifier import Calibration, calibrate
+from mnist_core.data import Digits, load_mnist
+from mnist_core.preprocess import normalise, preprocess
+from mnist_core.synthetic import digits, drawing, non_digits
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Classifier:
+    return Classifier.load()
+
+
+class Certain(nn.Module):
+    """Stands in for the network: always the same log-probabilities, of an eight at `confidence`."""
+
+    def __init__(self, confidence: float) -> None:
+        super().__init__()
+        odds = torch.full((10,), (1 - confidence) / 9)
+        odds[8] = confidence
+        self.answer = nn.Parameter(odds.log())
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.answer.expand(len(images), 10)
+
+
+def some_digit(which: int = 5, seed: int = 0) -> Image.Image:
+    return draw(drawing(which, np.random.default_rng((which, seed))))
+
+
+def test_a_prediction_says_the_digit_its_probabilities_and_what_the_network_saw(shipped: Classifier) -> None:
+    image = some_digit(3)
+    prediction = shipped.predict(image)
+    assert prediction.digit == prediction.guess == 3
+    assert prediction.reason is None and prediction.box is None
+    assert len(prediction.probabilities) == 10 and sum(prediction.probabilities) == pytest.approx(1)
+    assert all(isinstance(probability, float) for probability in prediction.probabilities)
+    assert np.argmax(prediction.probabilities) == 3
+    assert np.array_equal(prediction.model_input, preprocess(image))
+
+
+def test_blank_is_never_a_digit(shipped: Classifier) -> None:
+    for image in (Image.new("L", (280, 280), 255), np.zeros((28, 28), np.uint8), Image.new("RGBA", (9, 9))):
+        prediction = shipped.predict(image)
+        assert prediction.digit is None and prediction.guess is None
+        assert prediction.reason == "Nothing is drawn here."
+        assert prediction.probabilities == [0.1] * 10 and not prediction.model_input.any()
+        assert shipped.read(image) == []
+
+
+def test_below_the_threshold_the_guess_stays_and_the_digit_goes() -> None:
+    sure = Classifier(Certain(0.7), Calibration(threshold=0.69)).predict(some_digit())
+    unsure = Classifier(Certain(0.7), Calibration(threshold=0.71)).predict(some_digit())
+    assert sure.digit == 8 and sure.reason is None
+    assert unsure.digit is None and unsure.guess == 8
+    assert unsure.reason == "Not sure this is a digit."
+    assert unsure.probabilities == pytest.approx(sure.probabilities)
+
+
+def test_the_temperature_softens_the_probabilities() -> None:
+    cold, warm = (
+        Classifier(Certain(0.9), Calibration(temperature=t)).predict(some_digit()).probabilities[8]
+        for t in (1.0, 2.0)
+    )
+    assert cold == pytest.approx(0.9) and warm == pytest.approx(0.5, abs=0.01)  # 9 to 1, then 3 to 1 each
+
+
+def test_several_threads_may_ask_at_once(shipped: Classifier) -> None:
+    images = [some_digit(which) for which in range(10)]
+    alone = [shipped.predict(image).probabilities for image in images]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda image: shipped.predict(image).probabilities, images * 8))
+    assert together == alone * 8
+
+
+def test_a_network_in_training_mode_is_read_without_dropout() -> None:
+    model = ConvNet().train()
+    classifier = Classifier(model)
+    assert classifier.predict(some_digit()).probabilities == classifier.predict(some_digit()).probabilities
+
+
+def test_weights_that_are_not_there_are_missed_in_one_sentence(tmp_path) -> None:
+    with pytest.raises(CheckpointError, match=r"nowhere\.pt"):
+        Classifier.load(tmp_path / "nowhere.pt")
+
+
+def test_calibrating_finds_the_temperature_and_refuses_the_share_asked_for() -> None:
+    n = 1000
+    labels = torch.where(torch.arange(n) < 600, 8, 3)  # right 600 times of 1000, whatever it claims
+    images = torch.from_numpy(np.repeat(preprocess(some_digit())[None], n, axis=0))
+    calibration = calibrate(Certain(0.95), Digits(images, labels))
+    said = Classifier(Certain(0.95), calibration).predict(some_digit()).probabilities[8]
+    assert said == pytest.approx(0.6, abs=0.08)
+    pictures, truth = digits(400, 1)
+    model = Classifier.load().model
+    threshold = calibrate(model, Digits(pictures, truth), refused=0.05)
+    with torch.inference_mode():
+        surest = (model(normalise(pictures)) / threshold.temperature).softmax(1).amax(1)
+    assert (surest < threshold.threshold).float().mean() == pytest.approx(0.05, abs=0.005)
+
+
+def test_digits_drawn_by_rule_are_read(shipped: Classifier) -> None:
+    pictures, truth = digits(1000, 2**31 + 7)  # a seed that no training used
+    predictions = [shipped.predict(picture) for picture in pictures.numpy()]
+    right = np.mean([prediction.guess == label for prediction, label in zip(predictions, truth, strict=True)])
+    assert right >= 0.975
+    assert np.mean([prediction.digit is None for prediction in predictions]) <= 0.03
+
+
+@pytest.mark.mnist
+def test_the_shipped_weights_read_mnists_test_digits(shipped: Classifier, data_folder) -> None:
+    test = load_mnist(data_folder, train=False)
+    with torch.inference_mode():
+        right = sum(
+            int((shipped.model(normalise(images)).argmax(1) == labels).sum())
+            for images, labels in zip(test.images.split(500), test.labels.split(500), strict=True)
+        )
+    assert len(test) == 10_000 and right >= 9_930
+
+
+def test_scribbles_are_refused(shipped: Classifier) -> None:
+    rng = np.random.default_rng(0)
+    refused = [shipped.predict(scribble(rng)).digit is None for _ in range(200)]
+    print(f"scribbles refused: {np.mean(refused):.1%} of {len(refused)}")
+    assert np.mean(refused) >= 0.9
+
+
+def test_faces_houses_stars_and_arrows_are_refused(shipped: Classifier) -> None:
+    rng = np.random.default_rng(0)
+    refused = [shipped.predict(sketch(rng)).digit is None for _ in range(100)]
+    print(f"sketches refused: {np.mean(refused):.1%} of {len(refused)}")
+    assert np.mean(refused) >= 0.85
+
+
+def test_letters_and_signs_drawn_by_rule_are_refused(shipped: Classifier) -> None:
+    pictures = non_digits(300, 2**31 + 7).numpy()
+    assert np.mean([shipped.predict(picture).digit is None for picture in pictures]) >= 0.85
+
+
+def test_photographs_of_digits_are_read(shipped: Classifier) -> None:
+    rng = np.random.default_rng(0)
+    right = []
+    for which in np.arange(150) % 10:
+        drawn = draw(drawing(int(which), rng), size=rng.uniform(0.4, 0.8), pen=rng.uniform(0.03, 0.06))
+        right.append(shipped.predict(photograph(drawn, rng)).guess == which)
+    print(f"photographs right: {np.mean(right):.1%} of {len(right)}")
+    assert np.mean(right) >= 0.93
