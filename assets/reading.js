@@ -16,7 +16,7 @@ let chosen = 0; // which of several digits the bars belong to
 let blankSince = 0; // answers to drawings up to this number came too late
 let resting = null;
 
-const percent = (part) => (part > 0.995 && part < 1 ? "> 99" : part > 0 && part < 0.005 ? "< 1" : Math.round(100 * part)) + "\u202f%";
+const percent = (part) => `${part >= 0.995 ? "> 99" : part > 0 && part < 0.005 ? "< 1" : Math.round(100 * part)}\u202f%`;
 
 function set(node, name, value) {
   if (node.getAttribute(name) !== value) node.setAttribute(name, value);
@@ -26,25 +26,34 @@ function write(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+// One digit is text; of several, each is a button that brings its bars.
 function showFigures(digits) {
-  while (prediction.children.length > Math.max(1, digits.length)) prediction.lastChild.remove();
-  while (prediction.children.length < Math.max(1, digits.length)) {
-    prediction.append(document.createElement("button"));
-    prediction.lastChild.type = "button";
+  const kind = digits.length > 1 ? "BUTTON" : "SPAN";
+  const count = Math.max(1, digits.length);
+  const figures = [...prediction.children];
+  if (figures.length !== count || figures[0].tagName !== kind) {
+    prediction.replaceChildren(...Array.from({ length: count }, (_, i) => figure(kind, i)));
+    prediction.style.setProperty("--figures", count);
   }
-  [...prediction.children].forEach((button, i) => {
+  [...prediction.children].forEach((node, i) => {
     const digit = digits[i];
-    write(button, digit ? String(digit.guess) : "?");
-    button.className = !digit ? "blank" : digit.digit === null ? "unsure" : "sure";
-    button.disabled = digits.length < 2;
-    button.onclick = () => {
-      chosen = i;
+    write(node, digit ? String(digit.guess) : "?");
+    node.className = !digit ? "blank" : digit.digit === null ? "unsure" : "sure";
+    set(node, "aria-hidden", String(!digit));
+    if (kind === "BUTTON") set(node, "aria-pressed", String(i === chosen));
+  });
+}
+
+function figure(kind, index) {
+  const node = document.createElement(kind);
+  if (kind === "BUTTON") {
+    node.type = "button";
+    node.onclick = () => {
+      chosen = index;
       show();
     };
-    if (digits.length > 1) set(button, "aria-pressed", String(i === chosen));
-    else button.removeAttribute("aria-pressed");
-  });
-  prediction.style.setProperty("--figures", Math.max(1, digits.length));
+  }
+  return node;
 }
 
 function showBars(digit) {

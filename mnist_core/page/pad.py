@@ -143,9 +143,8 @@ def _template(small: bool) -> str:
         '<div class="sheet">'
         '<canvas role="img" aria-label="Drawing pad: draw a digit here with mouse, finger or pen"></canvas>'
         '<p class="invitation" aria-hidden="true">Draw a digit</p>'
-        '<div class="boxes" aria-hidden="true"></div></div>'
+        '<div class="boxes" aria-hidden="true"></div><p class="caption" role="status"></p></div>'
         f'<div class="tools" role="group" aria-label="Pad">{tools}{file}</div>'
-        '<p class="caption" role="status"></p>'
     )
 
 

@@ -262,8 +262,8 @@ def test_the_page_answers_as_the_classifier_does_on_the_full_canvas(server: Any,
 
 def test_a_sample_draws_itself(server: Any, open_page: OpenPage) -> None:
     page = open_page(server.url)
-    page.get_by_role("button", name="Draw a sample: 8").click()
-    page.wait_for_function("document.querySelector('#prediction').dataset.digit === '8'")
+    page.get_by_role("button", name="Draw a sample: 5").click()
+    page.wait_for_function("document.querySelector('#prediction').dataset.digit === '5'")
     assert page.locator("#model-input").evaluate(
         "(c) => c.getContext('2d').getImageData(0, 0, 28, 28).data.some((v, i) => i % 4 < 3 && v > 200)"
     )
@@ -288,20 +288,46 @@ def test_a_random_test_image_comes_with_its_ground_truth(server: Any, open_page:
     assert caption.inner_text() == ""
 
 
+def seven_on_grey_paper() -> bytes:
+    """A small JPEG of a seven, as a camera might see it."""
+    grey = np.full((300, 400, 3), 190, np.uint8)
+    grey[60:80, 120:280] = grey[60:240, 260:280] = 60
+    file = io.BytesIO()
+    Image.fromarray(grey).save(file, "JPEG", quality=80)
+    return file.getvalue()
+
+
+GIVE = """([how, base64, type]) => {
+  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  const data = new DataTransfer();
+  data.items.add(new File([bytes], 'given', { type }));
+  const options = { bubbles: true, cancelable: true };
+  const event = how === 'paste'
+    ? new ClipboardEvent('paste', { ...options, clipboardData: data })
+    : new DragEvent('drop', { ...options, dataTransfer: data });
+  (how === 'paste' ? document : document.querySelector('#digit-pad canvas')).dispatchEvent(event);
+}"""
+
+
+@pytest.mark.parametrize("how", ["file", "drop", "paste"])
 def test_a_picture_is_read_and_a_file_that_is_none_is_explained(
-    server: Any, open_page: OpenPage, tmp_path: Path
+    how: str, server: Any, open_page: OpenPage
 ) -> None:
     page = open_page(server.url)
-    grey = np.full((300, 400, 3), 190, np.uint8)
-    grey[60:80, 120:280] = grey[60:240, 260:280] = 60  # a seven on grey paper
-    Image.fromarray(grey).save(tmp_path / "seven.jpg", quality=80)
-    chooser = page.locator("#digit-pad input[type=file]")
-    chooser.set_input_files(tmp_path / "seven.jpg")
+
+    def give(content: bytes, kind: str) -> None:
+        if how == "file":
+            chooser = page.locator("#digit-pad input[type=file]")
+            chooser.set_input_files({"name": "given", "mimeType": kind, "buffer": content})
+        else:
+            page.evaluate(GIVE, [how, base64.b64encode(content).decode(), kind])
+
+    give(seven_on_grey_paper(), "image/jpeg")
     page.wait_for_function("document.querySelector('#prediction').dataset.digit === '7'")
-    broken = tmp_path / "broken.png"
-    broken.write_bytes(b"no picture")
-    chooser.set_input_files(broken)
+    give(b"no picture", "image/png")
     page.wait_for_function("document.querySelector('#digit-pad .caption').textContent.includes('Try a PNG')")
+    give(b"words", "text/plain")
+    page.wait_for_function("document.querySelector('#digit-pad .caption').textContent.includes('own file')")
     assert digit(page) == "7"
 
 
