@@ -1,0 +1,141 @@
+"""No network, a mirror that lies, nowhere to write: the page opens, reads, and says what happened."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hand import SEVEN, digit, draw, ink
+from mirror import serving
+from visitors import OFFLINE
+
+pytestmark = pytest.mark.browser
+
+OpenPage = Callable[..., Any]
+RUN_MILLISECONDS = 120_000  # until a run that needs no network has taken steps, on a busy machine
+
+# Runs in every Python process of the page, its downloads included, and writes down whom it speaks to.
+LISTENER = """
+import json, os, sys
+
+def listen(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"):
+        address = arguments[1] if event in ("socket.connect", "socket.sendto") else arguments[:2]
+        with open(os.environ["HEARD"], "a") as file:
+            file.write(json.dumps([event, repr(address)]) + "\\n")
+
+sys.addaudithook(listen)
+"""
+
+ASK_FOR_AN_ADDRESS = """() => {
+  const file = { path: "http://pictures.example/7.png", meta: { _type: "gradio.FileData" } };
+  const headers = { "Content-Type": "application/json" };
+  const body = JSON.stringify({ data: [file] });
+  return fetch("/gradio_api/run/predict", { method: "POST", headers, body });
+}"""
+
+
+def _listening(folder: Path) -> tuple[dict[str, str], Path]:
+    """An environment in which the page's processes write down whom they speak to, and where they do."""
+    (folder / "ears").mkdir()
+    (folder / "ears" / "sitecustomize.py").write_text(LISTENER)
+    heard = folder / "heard.jsonl"
+    heard.touch()
+    return {"PYTHONPATH": str(folder / "ears"), "HEARD": str(heard)}, heard
+
+
+def _strangers(heard: Path) -> list[str]:
+    """Whoever was spoken to or asked about, but for this machine itself."""
+    told = [json.loads(line) for line in heard.read_text().splitlines()]
+    assert told, "the listener heard nothing, not even the page's own start"
+    mine = ("127.0.0.1", "localhost", "::1", "0.0.0.0", "None")
+    return [f"{event} {address}" for event, address in told if not any(name in address for name in mine)]
+
+
+def _draw_seven(page: Any) -> None:
+    page.get_by_role("tab", name="Draw").click()
+    if ink(page):
+        page.click("#pad-clear")
+    draw(page, SEVEN)
+    assert digit(page) == "7"
+
+
+def _train(page: Any) -> None:
+    page.get_by_role("tab", name="Train").click()
+    page.locator("#train-start").click()
+
+
+def test_without_a_network_the_page_reads_and_offers_the_built_in_digits(
+    start_server: Callable[..., Any], open_page: OpenPage, tmp_path: Path
+) -> None:
+    ears, heard = _listening(tmp_path)
+    server = start_server(MNIST_DATA_DIR=str(tmp_path / "nothing"), **OFFLINE, **ears)
+    asked: list[str] = []
+    page = open_page(server.url)
+    page.on("request", lambda request: asked.append(request.url))
+    _draw_seven(page)
+
+    _train(page)
+    status = page.locator("#train-status")
+    offer = status.get_by_role("button", name="built-in digits")
+    offer.wait_for(timeout=RUN_MILLISECONDS)
+    print(f"\n{status.inner_text()!r}")
+    offer.click()
+    page.wait_for_function(
+        "() => /step [1-9]/.test(document.querySelector('#train-status').innerText)",
+        timeout=RUN_MILLISECONDS,
+    )
+    page.locator("#train-stop").click()
+    _draw_seven(page)
+
+    page.evaluate(ASK_FOR_AN_ADDRESS)
+    assert [each for each in asked if not each.startswith((server.url, "data:", "blob:"))] == []
+    assert _strangers(heard) == []
+
+
+@pytest.mark.parametrize("mood", ["garbage", "stalled"])
+def test_a_mirror_that_fails_is_explained_and_the_pad_goes_on_reading(
+    start_server: Callable[..., Any], open_page: OpenPage, tmp_path: Path, mood: str
+) -> None:
+    with serving(mood) as mirror:
+        server = start_server(MNIST_DATA_DIR=str(tmp_path / "data"), MNIST_MIRROR=mirror.url)
+        page = open_page(server.url)
+        _train(page)
+        status = page.locator("#train-status")
+        if mood == "stalled":  # given up after half a minute; meanwhile the page reads, and Stop works
+            page.wait_for_function(
+                "() => document.querySelector('#train-status').innerText.includes('MNIST')"
+            )
+            _draw_seven(page)
+            page.get_by_role("tab", name="Train").click()
+            page.locator("#train-stop").click()
+            page.locator("#train-start").wait_for()
+        else:
+            status.get_by_role("button", name="built-in digits").wait_for(timeout=RUN_MILLISECONDS)
+            print(f"\n{mood}: {status.inner_text()!r}")
+            _draw_seven(page)
+        assert not list((tmp_path / "data").rglob("*-ubyte")), "a bad file was kept"
+        assert page.faults == []
+
+
+def test_with_nowhere_to_write_the_page_reads_and_trains(
+    start_server: Callable[..., Any], open_page: OpenPage
+) -> None:
+    nowhere = "/proc/nowhere"  # not even root can make it
+    server = start_server(HOME=nowhere, XDG_CACHE_HOME=nowhere, MNIST_RUNS_DIR=f"{nowhere}/runs", **OFFLINE)
+    page = open_page(server.url)
+    _draw_seven(page)
+    _train(page)
+    page.wait_for_function(
+        "() => /step [1-9]/.test(document.querySelector('#train-status').innerText) || "
+        "document.querySelector('#train-status button')",
+        timeout=RUN_MILLISECONDS,
+    )
+    page.locator("#train-stop").click()
+    page.locator("#train-start").wait_for()
+    _draw_seven(page)
+    assert "Traceback" not in server.output()
+    assert page.faults == []
