@@ -7,7 +7,6 @@ import base64
 import contextlib
 import json
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
@@ -15,7 +14,6 @@ from weakref import WeakKeyDictionary
 
 import gradio as gr
 import numpy as np
-import torch
 
 from mnist_core import runs
 from mnist_core.data import DataError, Digits, load_mnist, mnist_is_here
@@ -32,6 +30,7 @@ from mnist_core.model import CLASSES, ConvNet
 from mnist_core.page.draw import FOLLOW_THE_PEN
 from mnist_core.page.pad import DigitPad, Drawing
 from mnist_core.page.theme import ASSETS
+from mnist_core.page.threads import own_thread
 from mnist_core.page.toys import toys_part
 from mnist_core.preprocess import preprocess
 from mnist_core.run import Run
@@ -248,9 +247,7 @@ def _nearest(model: ConvNet, picture: np.ndarray, order: np.ndarray, wish: Wish)
 
 _REASON: dict[str, Callable[..., tuple[Any, str]]] = {"why": _why, "edit": _edit, "nearest": _nearest}
 _known_points: WeakKeyDictionary[ConvNet, np.ndarray] = WeakKeyDictionary()
-_prompt, _patient = (  # what follows the pen, and what may take longer; each with one torch thread
-    ThreadPoolExecutor(1, name, initializer=torch.set_num_threads, initargs=(1,)) for name in ("look", "edit")
-)
+_prompt, _patient = own_thread("look"), own_thread("edit")  # what follows the pen; what may take longer
 
 
 @lru_cache(maxsize=1)

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import gradio as gr
 import numpy as np
-import torch
 
 from mnist_core.classifier import Prediction
 from mnist_core.model import CLASSES
 from mnist_core.page.pad import Drawing
 from mnist_core.page.theme import ASSETS
+from mnist_core.page.threads import own_thread
 from mnist_core.preprocess import SIZE
 from mnist_core.runs import SHIPPED, classifier_for
 
@@ -42,7 +41,7 @@ class Reader:
     """A thread that reads drawings, with one torch thread of its own: reading never waits behind training."""
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, "reader", initializer=torch.set_num_threads, initargs=(1,))
+        self._thread = own_thread("reader")
 
     def warm_up(self) -> None:
         """Load the shipped weights and read once, in the background, so that no visitor waits for it."""
