@@ -26,25 +26,36 @@ function ask(changes = {}) {
   trigger("input");
 }
 
-// Zero is the sheet itself; the farther a value is from zero, the more ink: blue above, orange below.
-function inks() {
+// Zero is the sheet itself; the farther a value is from zero, the more ink: blue above, orange below. The root lets
+// weak values be seen beside strong ones. `signed` has a colour for each of -127 to 127, `ink` for each of 0 to 255.
+let palettes = null;
+
+function mixPalettes() {
   const style = getComputedStyle(root);
-  return ["--curve-1", "--curve-2", "--ink"].map((name) => {
-    const hex = parseInt(style.getPropertyValue(name).trim().slice(1), 16);
-    return [hex >> 16, (hex >> 8) & 255, hex & 255];
-  });
+  const [above, below, ink] = ["--curve-1", "--curve-2", "--ink"].map((name) => style.getPropertyValue(name).trim());
+  const key = above + below + ink;
+  if (palettes?.key === key) return;
+  const mixed = (hex, alpha) => {
+    const rgb = parseInt(hex.slice(1), 16);
+    return ((Math.round(alpha) << 24) | ((rgb & 255) << 16) | (rgb & 0xff00) | (rgb >> 16)) >>> 0; // as canvas stores it
+  };
+  const signed = (at) => mixed(at < 127 ? below : above, 255 * (Math.abs(at - 127) / 127) ** 0.6);
+  palettes = {
+    key,
+    signed: Uint32Array.from({ length: 255 }, (_, at) => signed(at)),
+    ink: Uint32Array.from({ length: 256 }, (_, at) => mixed(ink, at)),
+  };
 }
 
-// `strength(i)` is from -1 to 1, or from 0 to 1 for ink on paper. The root lets weak values be seen beside strong.
+// `strength(i)` is from -1 to 1, or from 0 to 1 for ink on paper.
 function paint(canvas, width, height, strength, plain = false) {
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   const context = canvas.getContext("2d");
   const image = context.createImageData(width, height);
-  const [above, below, ink] = inks();
-  for (let i = 0; i < width * height; i += 1) {
-    const s = strength(i);
-    const colour = plain ? ink : s >= 0 ? above : below;
-    image.data.set([...colour, Math.round(255 * Math.min(1, Math.abs(s)) ** (plain ? 1 : 0.6))], 4 * i);
+  const colours = new Uint32Array(image.data.buffer);
+  for (let i = 0; i < colours.length; i += 1) {
+    const s = Math.max(-1, Math.min(1, strength(i)));
+    colours[i] = plain ? palettes.ink[Math.round(255 * s)] : palettes.signed[Math.round(127 * s) + 127];
   }
   context.putImageData(image, 0, 0);
 }
@@ -324,6 +335,7 @@ function load() {
   seen = answer;
   heard.textContent = seen.said.answer;
   root.dataset.painted = Number(root.dataset.painted ?? 0) + 1;
+  mixPalettes();
   build(seen.layers);
   paintMaps();
   paintScores();
@@ -345,6 +357,6 @@ const beat = setInterval(() => {
   if (!root.isConnected) clearInterval(beat);
   else if (seen?.follows && root.offsetParent && !document.hidden) ask();
 }, FOLLOW);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => seen && (paintMaps(), paintReasons()));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => setTimeout(() => seen && ask()));
 watch("value", load);
 load();

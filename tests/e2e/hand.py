@@ -6,6 +6,7 @@ import itertools
 import time
 from typing import Any
 
+PAD = "#digit-pad canvas"
 Path = list[tuple[float, float]]  # points in parts of the pad, from 0 to 1
 
 SEVEN: list[Path] = [[(0.3, 0.25), (0.7, 0.25), (0.45, 0.8)]]
@@ -20,19 +21,19 @@ SCRIBBLE: list[Path] = [
 ]
 
 
-def on_screen(page: Any, path: Path, steps: int = 8) -> list[tuple[float, float]]:
+def on_screen(page: Any, path: Path, steps: int = 8, pad: str = PAD) -> list[tuple[float, float]]:
     """The path in CSS pixels, `steps` points to each of its lines."""
-    box = page.locator("#digit-pad canvas").bounding_box()
+    box = page.locator(pad).bounding_box()
     points = [path[0]]
     for (x0, y0), (x1, y1) in itertools.pairwise(path):
         points += [(x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps) for i in range(1, steps + 1)]
     return [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
 
 
-def draw(page: Any, paths: list[Path], *, seconds: float = 0.0, lift: bool = True) -> None:
+def draw(page: Any, paths: list[Path], *, seconds: float = 0.0, lift: bool = True, pad: str = PAD) -> None:
     """Draw with the mouse, each path in about `seconds`; without `lift` the button stays down at the end."""
     for path in paths:
-        points = on_screen(page, path)
+        points = on_screen(page, path, pad=pad)
         page.mouse.move(*points[0])
         page.mouse.down()
         start = time.perf_counter()
@@ -54,7 +55,7 @@ def touch(page: Any, paths: list[Path]) -> None:
     protocol.detach()
 
 
-def ink(page: Any, selector: str = "#digit-pad canvas") -> int:
+def ink(page: Any, selector: str = PAD) -> int:
     """How many pixels of a pad's canvas are darker than mid-grey."""
     return page.locator(selector).evaluate(
         """(canvas) => {
