@@ -141,9 +141,10 @@ def fetch(
 def _clear_leftovers(parent: Path) -> None:
     """Remove what downloads that were killed left lying."""
     for leftover in parent.glob(".downloading-*"):
-        newest = max((path.stat().st_mtime for path in [leftover, *leftover.rglob("*")]), default=0.0)
-        if time.time() - newest > LEFTOVER_SECONDS:
-            shutil.rmtree(leftover, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # it ends while we look: another download's, and alive
+            newest = max(path.stat().st_mtime for path in [leftover, *leftover.rglob("*")])
+            if time.time() - newest > LEFTOVER_SECONDS:
+                shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _try_mirrors(
