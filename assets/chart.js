@@ -72,10 +72,10 @@ function scales(width, height) {
 }
 
 function axes({ useLog, box, x, y, x0, x1, y0, y1 }) {
-  const rows = (useLog ? logTicks(y0, y1) : linearTicks(y0, y1, Math.max(2, Math.floor((box.bottom - box.top) / 55))))
+  const rows = (useLog ? logTicks(y0, y1) : linearTicks(y0, y1, Math.max(2, Math.floor((box.bottom - box.top) / 45))))
     .map((tick) => `<line class="chart-grid" x1="${box.left}" x2="${box.right}" y1="${y(tick)}" y2="${y(tick)}"/>
       <text x="${box.left - 7}" y="${y(tick) + 4}" text-anchor="end">${short(tick)}${chart.y_unit ?? ""}</text>`);
-  const columns = linearTicks(x0, x1, Math.max(2, Math.floor((box.right - box.left) / 110)))
+  const columns = linearTicks(x0, x1, Math.max(2, Math.floor((box.right - box.left) / 75)))
     .map((tick) => `<text x="${x(tick)}" y="${box.bottom + 17}" text-anchor="middle">${short(tick)}</text>`);
   const name = `<text class="chart-unit chart-x" x="${box.right}" y="${box.bottom + 31}" text-anchor="end">${escape(chart.x_name ?? "")}</text>
     <text class="chart-unit" x="${box.left}" y="${box.top - 11}">${escape(chart.y_name ?? "")}${useLog ? ", log scale" : ""}</text>`;
@@ -129,7 +129,7 @@ function draw() {
   logSwitch.setAttribute("aria-pressed", String(frame.useLog));
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   const visible = chart.series.filter((series) => series.points.length);
-  const hint = visible.length ? "" : `<text class="chart-hint" x="${(frame.box.left + frame.box.right) / 2}" y="${(frame.box.top + frame.box.bottom) / 2}" text-anchor="middle">${escape(chart.hint ?? "")}</text>`;
+  const hint = visible.length || width < 320 ? "" : `<text class="chart-hint" x="${(frame.box.left + frame.box.right) / 2}" y="${(frame.box.top + frame.box.bottom) / 2}" text-anchor="middle">${escape(chart.hint ?? "")}</text>`;
   svg.innerHTML = `<title>${escape(chart.summary ?? "")}</title>` + axes(frame) + markers(frame) + visible.map((series) => drawn(series, frame)).join("") + labels(visible, frame) + hint + `<g class="chart-cursor"></g>`;
   svg.setAttribute("aria-label", chart.summary ?? "");
   point();

@@ -13,6 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from mnist_core.limits import Limits, limits_from, on_a_space
 from mnist_core.recipes import Pace
 from mnist_core.run import OVER, Beginning, Run
 from mnist_core.shelf import Shelf
-from mnist_core.slot import Refused, Slot
+from mnist_core.slot import THREADS, Refused, Slot
 from mnist_core.store import DigitStore
 from mnist_core.training import fit, initial_model, pick_device, resolve
 
@@ -166,7 +167,7 @@ class Runs:
         """
         if config.epochs > self.limits.epochs:
             raise Refused(f"{config.epochs:g} epochs are too many here: at most {self.limits.epochs:g}.")
-        config = resolve(config, self.device)
+        config = self._resolved(config)
 
         def begin(run: Run) -> Beginning:
             model = initial_model(config)
@@ -187,7 +188,7 @@ class Runs:
             raise Refused(f"A lesson takes 1 to {self.limits.drawings} drawings; got {len(drawings)}.")
         start = self.classifier_for(secret, choice).model
         parent = self.visit(secret).runs.get(choice)
-        config = resolve(lessons.recipe(parent.config if parent else None, self.digits.here()), self.device)
+        config = self._resolved(lessons.recipe(parent.config if parent else None, self.digits.here()))
 
         def begin(run: Run) -> Beginning:
             return lessons.begin(run, start, drawings, self.digits.get(config), self.device)
@@ -327,6 +328,9 @@ class Runs:
             visit.runs[run.id] = run
             visit.current = run.id
             return run
+
+    def _resolved(self, config: TrainConfig) -> TrainConfig:
+        return resolve(replace(config, threads=config.threads or THREADS), self.device)
 
     def _check_slot(self, visit: Visit) -> None:
         if visit.active is not None:

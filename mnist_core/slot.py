@@ -10,11 +10,16 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+import torch
+
 from mnist_core.events import Finished, Step
 from mnist_core.limits import Limits
 from mnist_core.run import Run
 
 LOOK_SECONDS = 0.25  # between two snapshots of a run in training
+# What torch would take. Asked here, while this module is loaded, because whichever thread sets its number of
+# threads later, as the one that reads drawings does, sets the number that torch tells every new thread.
+THREADS = torch.get_num_threads()
 _log = logging.getLogger(__name__)
 
 
@@ -85,6 +90,7 @@ class Slot:
 
     def _train(self) -> None:
         _lower_priority()
+        torch.set_num_threads(THREADS)
         while not self._closing:
             with self._work:
                 if not self._queue:

@@ -73,6 +73,11 @@ class DigitStore:
         self.get(config)
         return self._unseen[config.data]
 
+    def warm_up(self) -> None:
+        """Read MNIST into memory in the background, if it is here, so that no run waits for it."""
+        if self._mnist is None and self.here():
+            threading.Thread(target=self._all_of_mnist, name="warm-up", daemon=True).start()
+
     def fetch(self, arrived: Callable[[str | None], None], wanted: Callable[[], bool]) -> None:
         """Download MNIST in a thread of its own, or join the download under way.
 

@@ -88,7 +88,7 @@ class Desk:
             updates[self.upload] = gr.update(visible=(bool(visit.runs) and visit.panel == "runs") or "hidden")
         paused = run is not None and run.state == "paused" and active is None
         for button, visible in (
-            (self.start, active is None),
+            (self.start, active is None and not paused),
             (self.pause, active is not None and active.state != "fetching"),
             (self.resume, paused),
             (self.step, paused),

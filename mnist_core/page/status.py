@@ -42,24 +42,23 @@ def status(run: Run | None, place: int, fetched: tuple[int, int] | None) -> str:
     share = last.step / last.steps if last is not None else 0.0
     return (
         f'<div class="status" data-state="{run.state}">'
-        f"<p><strong>{escape(run.name)}</strong> {_STATES[run.state]}{_more(run, place, fetched)}</p>"
+        f"<p><strong>{escape(run.name)}</strong> {_stands(run, place, fetched)}</p>"
         f'<div class="bar" role="progressbar" aria-label="Progress" aria-valuemin="0" aria-valuemax="100" '
         f'aria-valuenow="{share:.0%}"><i style="width: {share:.1%}"></i></div>'.replace('%"><i', '"><i')
         + f'<p class="numbers">{_numbers(run)}</p>{_advice(run)}</div>'
     )
 
 
-def _more(run: Run, place: int, fetched: tuple[int, int] | None) -> str:
+def _stands(run: Run, place: int, fetched: tuple[int, int] | None) -> str:
     if run.state == "waiting" and place:
-        return f": number {place} in the queue."
-    if run.state == "fetching":
-        came, total = fetched or (0, 0)
-        return f": {came / 1e6:.1f} of {total / 1e6:.1f} MB." if total else ", which is being downloaded."
-    if run.testing is not None and run.state == "running":
-        return f": reading test digits, {run.testing[0]:,} of {run.testing[1]:,}."
-    if run.history.last is None and run.state == "running":
-        return ": loading the digits."
-    return "."
+        return f"waits for its turn: number {place} in the queue."
+    if run.state == "fetching" and fetched is not None:
+        return f"waits for MNIST: {fetched[0] / 1e6:.1f} of {fetched[1] / 1e6:.1f} MB."
+    if run.state == "running" and run.testing is not None:
+        return f"reads the test digits: {run.testing[0]:,} of {run.testing[1]:,}."
+    if run.state == "running" and run.history.last is None:
+        return "loads the digits."
+    return f"{_STATES[run.state]}."
 
 
 def _numbers(run: Run) -> str:
