@@ -65,8 +65,9 @@ def _number(rng: np.random.Generator) -> Strokes:
 def _button(name: str, strokes: Strokes) -> str:
     """A sample's button: a small picture, and its strokes as the pad takes them, [[x, y, x, y, ...], ...]."""
     flat = [stroke.round().astype(int).ravel().tolist() for stroke in strokes]
+    view = "150 150 700 700" if len(name) == 1 else "30 30 940 940"
     lines = "".join(f'<polyline points="{" ".join(map(str, points))}"/>' for points in flat)
     return (
         f'<button type="button" aria-label="Draw a sample: {name}" data-strokes="{json.dumps(flat)}">'
-        f'<svg viewBox="100 100 800 800" aria-hidden="true">{lines}</svg></button>'
+        f'<svg viewBox="{view}" aria-hidden="true">{lines}</svg></button>'
     )

@@ -120,7 +120,7 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
         _stop(each)
 
 
-def _chromium() -> str | None:
+def find_chromium() -> str | None:
     """The browser to drive: $CHROMIUM, or the first one installed on this machine."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
@@ -132,7 +132,7 @@ def browser() -> Iterator[Any]:
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="playwright is not installed (tests/requirements.txt)"
     )
-    path = _chromium()
+    path = find_chromium()
     if path is None:
         pytest.skip("no Chromium here: install one, or name it in $CHROMIUM")
     with playwright.sync_playwright() as driver:
