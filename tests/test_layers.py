@@ -59,7 +59,8 @@ ROOMS = {
     ),
     "__init__": "checkpoint classifier config data model training",
     "__main__": (
-        "benchmark checkpoint classifier config data distributed events history model plots training"
+        "benchmark checkpoint classifier config data distributed events history model plots synthetic "
+        "training"
     ),
     "page": (
         "chapter classifier config data edit examine explain limits model preprocess recipes run runs shelf "

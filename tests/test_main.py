@@ -25,6 +25,7 @@ DRAWN = ["train", "--data=synthetic", "--train-size=320", "--epochs=1", "--batch
 def few_test_digits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Digits drawn by rule take their time."""
     monkeypatch.setattr(data, "SYNTHETIC_TEST_SIZE", 60)
+    monkeypatch.setattr(command_line, "CALIBRATION_DIGITS", 60)
 
 
 @pytest.fixture
