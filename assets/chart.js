@@ -131,7 +131,7 @@ function draw() {
   const visible = chart.series.filter((series) => series.points.length);
   const hint = visible.length || width < 320 ? "" : `<text class="chart-hint" x="${(frame.box.left + frame.box.right) / 2}" y="${(frame.box.top + frame.box.bottom) / 2}" text-anchor="middle">${escape(chart.hint ?? "")}</text>`;
   svg.innerHTML = `<title>${escape(chart.summary ?? "")}</title>` + axes(frame) + markers(frame) + visible.map((series) => drawn(series, frame)).join("") + labels(visible, frame) + hint + `<g class="chart-cursor"></g>`;
-  svg.setAttribute("aria-label", chart.summary ?? "");
+  svg.setAttribute("aria-label", chart.summary || "A chart, empty as yet");
   point();
 }
 

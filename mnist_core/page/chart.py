@@ -12,7 +12,7 @@ import gradio as gr
 from mnist_core.page.theme import ASSETS
 
 _TEMPLATE = """<div class="chart" style="--chart-height: ${height}">
-  <svg role="img" tabindex="0" aria-label=""></svg>
+  <svg role="img" tabindex="0" aria-label="A chart, empty as yet"></svg>
   <div class="chart-readout" aria-hidden="true"></div>
   <button type="button" class="chart-log" aria-pressed="false" hidden>log scale</button>
 </div>"""
