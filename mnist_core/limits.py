@@ -21,7 +21,7 @@ class Limits:
         epochs: in one recipe.
         turn_seconds: a run gives its slot to the next in the queue after this long, and queues again.
         queue: runs that may wait for the slot, all visits together.
-        synthetic: built-in digits in one recipe; drawing them takes time.
+        drawn: built-in digits and signs in one recipe; drawing them takes time.
         runs: a visit may have, finished ones among them.
         visits: that are remembered at once.
         idle_seconds: after which an unused visit is forgotten.
@@ -37,7 +37,7 @@ class Limits:
     turn_seconds: float = 30
     queue: int = 40
     runs: int = 100
-    synthetic: int = 10_000
+    drawn: int = 120_000
     visits: int = 400
     idle_seconds: float = 24 * 3600
     gone_seconds: float = 45
@@ -55,7 +55,15 @@ class Limits:
 
 GENEROUS = Limits()
 CAREFUL = Limits(
-    run_seconds=300, epochs=20, turn_seconds=15, queue=20, runs=12, visits=300, idle_seconds=1800, kept_runs=0
+    run_seconds=300,
+    epochs=20,
+    turn_seconds=15,
+    queue=20,
+    drawn=10_000,
+    runs=12,
+    visits=300,
+    idle_seconds=1800,
+    kept_runs=0,
 )
 
 

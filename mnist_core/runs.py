@@ -167,6 +167,11 @@ class Runs:
         """
         if config.epochs > self.limits.epochs:
             raise Refused(f"{config.epochs:g} epochs are too many here: at most {self.limits.epochs:g}.")
+        share = {"mnist": 0, "both": 0.5, "synthetic": 1}[config.data]
+        if config.train_size * share + config.non_digits > self.limits.drawn:
+            raise Refused(
+                f"This recipe draws too many digits by rule for here: at most {self.limits.drawn:,}."
+            )
         config = self._resolved(config)
 
         def begin(run: Run) -> Beginning:
@@ -408,7 +413,13 @@ def _shipped() -> Classifier:
 def registry() -> Runs:
     """The one registry of this process, made on first use from the environment."""
     folder = os.environ.get(RUNS_VARIABLE, "runs")
-    return Runs(folder=Path(folder) if folder and not on_a_space() else None)
+    return Runs(folder=Path(folder) if folder and _on_ones_own_machine() else None)
+
+
+def _on_ones_own_machine() -> bool:
+    """Whether only this machine reaches the page: then its runs are kept, and whoever opens it sees them."""
+    address = os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
+    return not on_a_space() and address in ("127.0.0.1", "localhost", "::1")
 
 
 def classifier_for(secret: str, choice: str | None) -> Classifier:

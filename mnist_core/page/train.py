@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from mnist_core.config import TrainConfig
+from mnist_core.config import TrainConfig, knobs
 from mnist_core.page import results, status
 from mnist_core.page.desk import Desk, Updates
 from mnist_core.page.pad import Drawing, Picture
@@ -21,6 +21,12 @@ from mnist_core.runs import SHIPPED, Refused, Visit, registry
 
 FRAME_SECONDS = 0.3  # between two updates of the page while a run is active
 KERNELS_EVERY = 4  # frames
+# A link that holds a recipe opens here, where it can be tried.
+OPEN_IF_LINKED = f"""() => {{
+  const query = new URLSearchParams(location.search);
+  if (!{list(knobs())}.some((name) => query.has(name))) return;
+  [...document.querySelectorAll("[role=tab]")].find((tab) => tab.textContent.trim() === "Train")?.click();
+}}"""
 _AT_ONCE = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 _STREAM = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
 
@@ -56,6 +62,7 @@ def train_tab(secret: gr.Component, weights: gr.Dropdown, tab: gr.Tab, page: gr.
     tab.select(hands.open, [secret, weights], [*desk.shown, weights], **_AT_ONCE).then(
         hands.follow, [secret, weights], [*desk.shown, weights], **_STREAM
     )
+    page.load(None, js=OPEN_IF_LINKED)
     page.unload(leave)
 
 
@@ -161,7 +168,7 @@ class Hands:
 
     def synthetic(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
         config = replace(registry().run(secret, str(wanted.get("run"))).config, data="synthetic")
-        config = replace(config, train_size=min(config.train_size, registry().limits.synthetic))
+        config = replace(config, train_size=min(config.train_size, registry().limits.drawn))
         return self._started(visit, registry().start(secret, config)) | {self.desk.recipe: config}
 
     def use(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
