@@ -20,8 +20,9 @@ from mnist_core.segment import Piece, atoms, best_reading, strips
 
 SHIPPED_WEIGHTS = Path(__file__).resolve().parent.parent / "assets" / "weights.pt"
 REFUSED = 0.015  # of digits may be called "not sure" for the sake of letters and scribbles that are
-SURE = 0.9  # probability from which a piece is not tried as two digits that touch
-SCORING_TEMPERATURE = 2.0  # for comparing ways to part a number: at 1 too many pieces pass for certain
+SURE = 0.95  # probability from which a piece is not tried as two digits that touch
+SCORING_TEMPERATURE = 1.2  # for comparing ways to part a number, chosen on such drawn by rule
+DOUBT_COST = 0.2  # see `Classifier._score`
 _TEMPERATURES = tuple(0.3 * 1.05**step for step in range(60))  # 0.3 to 5.3
 
 
@@ -125,9 +126,14 @@ class Classifier:
         return cut if total > best else pieces
 
     def _score(self, pieces: list[Piece]) -> np.ndarray:
-        """For each piece the logarithm of the likeliest digit's probability."""
+        """For each piece the logarithm of the likeliest digit's probability, and less for what is hardly one.
+
+        A picture of no digit says ln 0.1 at worst, and two halves that are digits after all often say less
+        together: without the second term one unsure whole would win against them.
+        """
         inputs = np.stack([place(piece.ink) for piece in pieces])
-        return np.log(self._probabilities(inputs, SCORING_TEMPERATURE).max(axis=1))
+        likeliest = np.log(self._probabilities(inputs, SCORING_TEMPERATURE).max(axis=1))
+        return likeliest - DOUBT_COST * likeliest**2
 
     def _probabilities(self, model_inputs: np.ndarray, temperature: float) -> np.ndarray:
         """uint8 (N, 28, 28) -> float32 (N, 10)."""

@@ -190,7 +190,7 @@ PRESETS: dict[str, TrainConfig] = {
         learning_rate=0.003,
         weight_decay=0.1,
         schedule="triangle",
-        dropout2=0.2,
+        dropout2=0.1,
         augment="pen",
         precision="bfloat16",
     ),

@@ -17,6 +17,7 @@ CANVAS = 180  # pixels each way; about nine for one of the 28x28 picture's
 MARGIN = 0.2  # of the canvas, on each side, so that slanted strokes and thick pens stay on it
 PEN = (0.02, 0.26)  # the pen's width over the digit's longer side, from a hair to a felt pen in a small digit
 POINTS = 14  # per stretch of curve between two of the copybook's points, before they are thinned out
+NEIGHBOURLY = 0.1  # of the digits keep a trace of another that touched them and was cut off
 _NARROW = {1: 0.42}  # width over height where it is not `_WIDTH`; a one is a stick with a flag
 _WIDTH = 0.72
 
@@ -29,7 +30,10 @@ def digits(n: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     labels = rng.permutation(np.arange(n) % 10)
     images = np.zeros((n, SIZE, SIZE), np.uint8)
     for image, label in zip(images, labels, strict=True):
-        image[:] = preprocess(render(drawing(int(label), rng), rng))
+        strokes = drawing(int(label), rng)
+        if rng.random() < NEIGHBOURLY:
+            strokes = _beside(strokes, drawing(int(rng.choice([0, 2, 3, 4, 5, 6, 7, 8, 9])), rng), rng)
+        image[:] = preprocess(render(strokes, rng))
     return torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64))
 
 
@@ -215,6 +219,18 @@ def _turned(rng: np.random.Generator) -> Strokes:
     turn = rng.uniform(0, 2 * np.pi)
     cos, sin = np.cos(turn), np.sin(turn)
     return [stroke @ np.array([[cos, sin], [-sin, cos]]) for stroke in strokes]
+
+
+def _beside(strokes: Strokes, other: Strokes, rng: np.random.Generator) -> Strokes:
+    """A digit as it was cut from a number: with a bit of the neighbour on one side, or a bit short itself."""
+    side = rng.choice([-1, 1])
+    edge = max(float((stroke[:, 0] * side).max()) for stroke in strokes)
+    near = min(float((stroke[:, 0] * side).min()) for stroke in other)
+    shift = np.array([side * (edge - near - rng.uniform(0, 0.1)), rng.normal(0, 0.05)])
+    cut = edge + rng.normal(0, 0.04)
+    both = [*strokes, *(stroke + shift for stroke in other)]
+    kept = [stroke[stroke[:, 0] * side <= cut] for stroke in both]
+    return [stroke for stroke in kept if len(stroke) > 1] or strokes
 
 
 def _mirrored(rng: np.random.Generator) -> Strokes:
