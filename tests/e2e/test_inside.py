@@ -198,7 +198,8 @@ def test_the_layers_follow_the_pen(server: Any, open_page: OpenPage) -> None:
     p95 = lags[int(0.95 * len(lags))]
     print(
         f"\nwhile drawing: {statistics.median(rates):.1f} updates of all layers a second "
-        f"(least {min(rates):.1f}); from request to paint p50 {statistics.median(lags):.0f} ms, p95 {p95:.0f} ms, n = {len(lags)}"
+        f"(least {min(rates):.1f}); from request to paint p50 {statistics.median(lags):.0f} ms, "
+        f"p95 {p95:.0f} ms, n = {len(lags)}"
     )
     assert min(rates) >= 3
     assert p95 <= 400
