@@ -57,6 +57,14 @@ class DownloadCancelled(DataError):
     """Whoever asked for the download called it off."""
 
 
+class _Failed(Exception):
+    """A download ended without bringing the files."""
+
+
+class _Stalled(_Failed):
+    """A mirror sent nothing for too long."""
+
+
 def file_names(train: bool) -> tuple[str, str]:
     """The names of the images' and the labels' file."""
     part = "train" if train else "t10k"
@@ -155,11 +163,14 @@ def _try_mirrors(
     if mirror and not mirror.endswith("/"):
         mirror += "/"
     for skip in range(1 if mirror else _MIRRORS):
-        reason = _run_child(beside, skip, mirror, progress, cancelled, stall_seconds)
-        if reason is None:
-            return
-        if os.strerror(errno.ENOSPC) in reason:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        try:
+            return _run_child(beside, skip, mirror, progress, cancelled, stall_seconds)
+        except _Failed as error:
+            reason = str(error)
+            if not isinstance(error, _Stalled):
+                break  # torchvision itself has tried all the mirrors
+    if os.strerror(errno.ENOSPC) in reason:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     where = mirror or "torchvision's mirrors"
     raise DataError(
         f"MNIST could not be downloaded from {where} ({reason}): check the network and try again, or put the "
@@ -174,8 +185,8 @@ def _run_child(
     progress: Progress | None,
     cancelled: Cancelled | None,
     stall_seconds: float,
-) -> str | None:
-    """Run one download to its end; None if it succeeded, else the reason in a few words."""
+) -> None:
+    """Run one download to its end. Raises `_Failed`, with the reason in a few words."""
     (beside / _STARTED).unlink(missing_ok=True)
     with (
         tempfile.TemporaryFile() as said,
@@ -191,11 +202,10 @@ def _run_child(
         finally:
             child.kill()
         if stalled:
-            return f"nothing came for {stall_seconds:g} seconds"
-        if child.wait() == 0:
-            return None
-        said.seek(0)
-        return _in_few_words(said.read().decode(errors="replace"))
+            raise _Stalled(f"nothing came for {stall_seconds:g} seconds")
+        if child.wait() != 0:
+            said.seek(0)
+            raise _Failed(_in_few_words(said.read().decode(errors="replace")))
 
 
 def _watch(
