@@ -19,12 +19,12 @@ LEAST_INK = 0.12  # of the paper's brightness: less contrast than this, or than 
 SPECK = 0.02  # of the largest part's area: smaller parts are dirt
 
 
-def is_photograph(frame: np.ndarray, paper: np.ndarray) -> bool:
+def is_photograph(frame: np.ndarray, paper: np.uint8) -> bool:
     """Whether a picture's frame varies too much for a drawing made on a screen or a clean scan.
 
     Args:
-        frame: the pixels along it, uint8 (n,) or (n, 3).
-        paper: the commonest of them, uint8 () or (3,).
+        frame: one band of the pixels along it, uint8 (n,).
+        paper: the commonest of them.
     """
     same = np.maximum(frame, paper) - np.minimum(frame, paper) <= EVEN
     return np.count_nonzero(same) < EVEN_SHARE * same.size

@@ -9,6 +9,8 @@ unchanged.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import torch
 from PIL import ExifTags, Image, ImageOps
@@ -51,16 +53,13 @@ def find_ink(image: Image.Image | np.ndarray) -> np.ndarray:
     it, darker or lighter; a photograph's light, rules and grain are taken away first. The result is smaller
     than the picture, by the same factor both ways, if that is a photograph or longer than `LONGEST_SIDE`.
     """
-    pixels = _pixels(image)
-    frame = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    if pixels.ndim == 3:
-        paper = np.array([np.bincount(channel).argmax() for channel in frame.T], np.uint8)
-    else:
-        paper = np.bincount(frame).argmax().astype(np.uint8)
-    if min(pixels.shape[:2]) > 2 * SIZE and is_photograph(frame, paper):
-        return photographed_ink(Image.fromarray(pixels).convert("L"))
-    ink = np.maximum(pixels, paper) - np.minimum(pixels, paper)  # their distance, without leaving uint8
-    return _stretch(ink if ink.ndim == 2 else ink.max(axis=2))
+    picture = _picture(image)
+    bands = [np.asarray(band) for band in picture.split()]
+    frames = [np.concatenate([band[0], band[-1], band[:, 0], band[:, -1]]) for band in bands]
+    papers = [np.bincount(frame).argmax().astype(np.uint8) for frame in frames]
+    if min(picture.size) > 2 * SIZE and any(map(is_photograph, frames, papers)):
+        return photographed_ink(picture.convert("L"))
+    return _stretch(functools.reduce(np.maximum, map(_distance, bands, papers)))
 
 
 def upright_size(image: Image.Image | np.ndarray) -> tuple[int, int]:
@@ -122,8 +121,13 @@ def _stretch(ink: np.ndarray) -> np.ndarray:
     return (np.arange(256) * (255 / strongest)).clip(0, 255).astype(np.uint8)[ink]
 
 
-def _pixels(image: Image.Image | np.ndarray) -> np.ndarray:
-    """A picture as uint8 (H, W) or (H, W, 3): upright, not transparent, not huge."""
+def _distance(band: np.ndarray, paper: np.uint8) -> np.ndarray:
+    """|band - paper|, without leaving uint8."""
+    return np.maximum(band, paper) - np.minimum(band, paper)
+
+
+def _picture(image: Image.Image | np.ndarray) -> Image.Image:
+    """A picture as "L" or "RGB": upright, not transparent, not huge."""
     if isinstance(image, np.ndarray):
         image = _from_array(image)
     if not isinstance(image, Image.Image):
@@ -135,7 +139,7 @@ def _pixels(image: Image.Image | np.ndarray) -> np.ndarray:
         raise ValueError(
             f"Expected a picture with pixels; got {image.width}x{image.height}. Give one at least 1x1."
         )
-    return np.asarray(_plain(ImageOps.exif_transpose(image)))
+    return _plain(ImageOps.exif_transpose(image))
 
 
 def _plain(image: Image.Image) -> Image.Image:

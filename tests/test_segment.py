@@ -62,9 +62,9 @@ def test_joined_pieces_keep_their_places() -> None:
 
 
 def test_the_reader_decides_what_belongs_together() -> None:
-    body, bar, next_digit = box(0, 20, 40, 80), box(25, 0, 55, 8), box(80, 0, 110, 80)
+    body, bar, next_digit = box(0, 0, 40, 80), box(42, 20, 70, 80), box(90, 0, 120, 80)
     pieces = [body, bar, next_digit]
-    five = (0, 0, 55, 80)
+    five = (0, 0, 70, 80)
     assert [piece.box for piece in best_reading(pieces, likes(five, next_digit.box))[0]] == [
         five,
         next_digit.box,
