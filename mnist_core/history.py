@@ -14,6 +14,8 @@ from mnist_core.config import TrainConfig
 from mnist_core.events import Evaluation, Step
 
 POINTS = 4000  # rows a history holds; the book's 3,750 steps fit without loss
+EVALUATIONS = 300
+CHANGES = 50  # of the learning rate or the momentum that the plot marks
 CHANCE_LOSS = math.log(10)  # of a network that gives every digit the same probability
 FLAT_STEPS = 100  # steps in a row before a loss is called flat
 _FLAT_WIDTH = 0.06  # how far from chance's loss still counts as flat
@@ -78,6 +80,7 @@ class History:
         self.evaluations: list[Evaluation] = []
         self.changes: list[tuple[int, str]] = []  # after which step, what changed
         self.reached: dict[float, float] = {}  # accuracy -> training seconds when it was first measured
+        self.tested = 0  # evaluations so far, those that were dropped among them
         self.last: Step | None = None
         self._smooth = self._weight = 0.0
 
@@ -95,13 +98,21 @@ class History:
         self.losses.add(step.step, step.seen, step.loss, self.smoothed, step.learning_rate)
 
     def add_evaluation(self, evaluation: Evaluation) -> None:
-        """Note an evaluation; a run of a hundred epochs has at most some thousands, each of a hundred
-        counts."""
+        """Note an evaluation; when there are too many, every other one between the first and the newest
+        goes."""
         self.evaluations.append(evaluation)
+        self.tested += 1
+        if len(self.evaluations) > EVALUATIONS:
+            del self.evaluations[1:-1:2]
         if self.last is not None:
             for goal in (0.98, 0.99):
                 if evaluation.accuracy >= goal:
                     self.reached.setdefault(goal, self.last.seconds)
+
+    def add_change(self, said: str) -> None:
+        """Note what was changed while the run was under way, as long as the plot has room to say it."""
+        if len(self.changes) < CHANGES:
+            self.changes.append((self.last.step if self.last is not None else 0, said))
 
     def to_csv(self) -> str:
         """One line for each row kept, and one for each evaluation, in the order they came."""

@@ -76,7 +76,7 @@ class Run:
         self.settled.set()
         self._begin, self._model, self._events = begin, None, None
         self._watch = Watch(config)
-        self._changes: deque[Change] = deque()
+        self._changes: deque[Change] = deque(maxlen=64)
         self._reader: tuple[Weights, Classifier] | None = None
 
     @property
@@ -116,7 +116,7 @@ class Run:
         self._changes.append(change)
         self.learning_rate = change.learning_rate or self.learning_rate
         self.momentum = self.momentum if change.momentum is None else change.momentum
-        self.history.changes.append((self.history.last.step if self.history.last else 0, said))
+        self.history.add_change(said)
 
     def look(self) -> None:
         """Take a snapshot, and read the drawing on the visitor's pad with it."""
@@ -185,6 +185,6 @@ def seconds_left(run: Run) -> float | None:
     steps = (last.steps - last.step) * last.seconds / last.step
     if not run.history.evaluations:
         return steps
-    done, per_epoch = len(run.history.evaluations), run.config.evaluations_per_epoch
+    done, per_epoch = run.history.tested, run.config.evaluations_per_epoch
     tests = max(0, int(run.config.epochs * per_epoch) - done)
     return steps + tests * run.history.evaluations[-1].seconds

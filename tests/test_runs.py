@@ -18,7 +18,7 @@ from torch.utils.data import TensorDataset
 from mnist_core import checkpoint
 from mnist_core.config import TrainConfig
 from mnist_core.data import DataError, Digits
-from mnist_core.events import Step
+from mnist_core.events import Evaluation, Step
 from mnist_core.history import CHANCE_LOSS, History, Rows, Watch
 from mnist_core.limits import CAREFUL, GENEROUS, Limits, limits_from
 from mnist_core.preprocess import normalise
@@ -525,6 +525,15 @@ def test_rows_stay_bounded_evenly_spread_and_keep_first_and_newest() -> None:
     gaps = {after[0] - before[0] for before, after in itertools.pairwise(kept[:-1])}
     assert gaps == {rows.every}
     assert len(rows.rows(10)) <= 11
+
+
+def test_evaluations_stay_bounded_and_keep_first_and_newest() -> None:
+    history = History()
+    for number in range(1, 10_001):
+        history.add_evaluation(Evaluation(number, 1, 1.0, 0.5, 5, 10, torch.zeros(10, 10), 0.1))
+    assert len(history.evaluations) <= 300
+    assert (history.evaluations[0].step, history.evaluations[-1].step) == (1, 10_000)
+    assert history.tested == 10_000
 
 
 def test_a_short_run_is_kept_whole_in_its_csv() -> None:

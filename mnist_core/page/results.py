@@ -78,6 +78,15 @@ def _table(visit: Visit, shown: Run, choice: str) -> str:
     return (
         f'<div class="wide" tabindex="0" role="region" aria-label="All runs">{table}</div>'
         f'<p class="acts"><span class="chosen">{escape(shown.name)}</span>{"".join(acts)}</p>'
+        f"<p>{_sureness(shown)}</p>"
+    )
+
+
+def _sureness(run: Run) -> str:
+    if run.calibration is not None:
+        return "These weights say “not sure” when they are unsure."
+    return (
+        "These weights are not calibrated: they seldom say “not sure”. A run is calibrated when it finishes."
     )
 
 

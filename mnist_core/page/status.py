@@ -58,7 +58,7 @@ def _stands(run: Run, place: int, fetched: tuple[int, int] | None) -> str:
         return f"reads the test digits: {run.testing[0]:,} of {run.testing[1]:,}."
     if run.state == "running" and run.history.last is None:
         return "loads the digits."
-    return f"{_STATES[run.state]}."
+    return "are ready to read." if run.kind == "uploaded" else f"{_STATES[run.state]}."
 
 
 def _numbers(run: Run) -> str:
