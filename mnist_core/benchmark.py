@@ -123,8 +123,14 @@ def run(
         for row in part(folder, counts):
             rows.append(row)
             print(f"[{time.perf_counter() - began:4.0f} s] {' | '.join(_cells(row))}", flush=True)
-    print("\n" + table(rows))
-    return {"machine": machine, "counts": asdict(counts), "rows": [asdict(row) for row in rows]}
+    parts = _parts(folder, counts)
+    print(f"\n{table(rows)}\n\n{parts_table(parts)}")
+    return {
+        "machine": machine,
+        "counts": asdict(counts),
+        "rows": [asdict(row) for row in rows],
+        "milliseconds_of_a_step": parts,
+    }
 
 
 def trial(name: str, environment: dict[str, str] | None = None, **arguments: Any) -> Any:
@@ -229,6 +235,28 @@ def _prediction(folder: str, counts: Counts) -> Iterator[Row]:
     yield Row(
         "one prediction, 280 pixels, against the network alone", "ms", bare, whole, _ratio(whole, bare), note
     )
+
+
+def _parts(folder: str, counts: Counts) -> dict[str, dict[str, float]]:
+    """Milliseconds of a step by part: the book's loop, `fit` by its recipe, `fit` by the fast recipe."""
+    steps = counts.batches
+    return {
+        "book's loop, batch 32": trial("book_parts", folder=folder, digits=steps * BOOK.batch_size),
+        "fit, the book's recipe": trial("fit_parts", folder=folder, recipe=BOOK.to_dict(), steps=steps),
+        f"fit, fast, batch {FAST.batch_size}": trial(
+            "fit_parts", folder=folder, recipe=FAST.to_dict(), steps=steps
+        ),
+    }
+
+
+def parts_table(parts: dict[str, dict[str, float]]) -> str:
+    """What `_parts` measured as a Markdown table."""
+    names = list(next(iter(parts.values())))
+    head = ["ms of a training step", *names, "together"]
+    lines = [head, ["---"] * len(head)]
+    for loop, spent in parts.items():
+        lines.append([loop, *(f"{spent[name]:.2f}" for name in names), f"{sum(spent.values()):.2f}"])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _start(folder: str, counts: Counts) -> Iterator[Row]:

@@ -170,7 +170,7 @@ def knobs() -> dict[str, Knob]:
 PRESETS: dict[str, TrainConfig] = {
     "book": TrainConfig(),
     "fast": TrainConfig(
-        epochs=0.58,
+        epochs=0.65,
         batch_size=128,
         optimizer="muon",
         learning_rate=0.05,
@@ -178,6 +178,7 @@ PRESETS: dict[str, TrainConfig] = {
         freeze=0.15,
         dropout1=0.0,
         dropout2=0.0,
+        augment="shift",
         label_smoothing=0.2,
         precision="auto",
     ),

@@ -12,7 +12,8 @@ import io
 import json
 import sys
 import time
-from itertools import islice
+from itertools import islice, pairwise
+from statistics import median
 from typing import Any
 
 import torch
@@ -22,11 +23,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mnist_core.classifier import Classifier
 from mnist_core.config import TrainConfig
-from mnist_core.data import load_data, load_mnist, mnist_loaders
+from mnist_core.data import as_tensors, load_data, load_mnist, mnist_loaders
 from mnist_core.events import Evaluation, Step
+from mnist_core.memory import keep_freed_memory
 from mnist_core.model import ConvNet
 from mnist_core.preprocess import normalise
-from mnist_core.training import fit, initial_model, pick_device, resolve, test, train
+from mnist_core.trainer import Trainer
+from mnist_core.training import fit, follow, initial_model, pick_device, resolve, test, train
 
 WARM_UP = 10  # batches before the clock starts
 MATRIX = 2048  # rows and columns of the matrices whose product shows what the processor can do
@@ -97,6 +100,59 @@ def fit_race(folder: str, seed: int, recipe: Result, device: str = "cpu") -> Res
     return {"seconds": seconds, "accuracy": accuracy, "precision": resolve(config, device).precision}
 
 
+def book_parts(folder: str, digits: int) -> Result:
+    """Where the time of the book's step goes: milliseconds, the mean over one reading of so many digits."""
+    torch.manual_seed(0)
+    model = ConvNet()
+    optimizer = optim.Adadelta(model.parameters(), lr=0.5)
+    parts = _Parts(model, optimizer)
+    train_dataloader, _ = mnist_loaders(TrainConfig(train_size=digits), folder)
+    with contextlib.redirect_stdout(io.StringIO()):
+        train(model, torch.device("cpu"), train_dataloader, optimizer, 1)
+    return parts.per_step()
+
+
+def fit_parts(folder: str, recipe: Result, steps: int) -> Result:
+    """The same of `fit` by a recipe; the first steps, without the evaluation."""
+    device = torch.device("cpu")
+    config = resolve(TrainConfig.from_dict(recipe), device)
+    keep_freed_memory()
+    trainer = Trainer(initial_model(config), config, device)
+    parts = _Parts(trainer.model, trainer.optimizer)
+    train_data, test_data = (as_tensors(load_mnist(folder, train=train)) for train in (True, False))
+    for _ in islice(follow(trainer, train_data, test_data, progress=False), steps):
+        pass
+    return parts.per_step()
+
+
+class _Parts:
+    """A stopwatch on the parts of a training step, read where one part ends and the next begins."""
+
+    def __init__(self, model: ConvNet, optimizer: Any) -> None:
+        self._marks: list[tuple[str, float]] = []
+        model.register_forward_pre_hook(lambda *_: self._mark("batch and the rest"))
+        model.register_forward_hook(lambda *_: self._mark("forward"))
+        change_weights = optimizer.step
+
+        def step() -> None:
+            self._mark("loss and backward")
+            change_weights()
+            self._mark("optimizer")
+
+        optimizer.step = step
+
+    def _mark(self, ended: str) -> None:
+        self._marks.append((ended, time.perf_counter()))
+
+    def per_step(self) -> Result:
+        """Milliseconds by part: the median over all steps but the first few."""
+        marks = self._marks[4 * WARM_UP - 1 :]  # a step leaves four
+        spent: dict[str, list[float]] = {}
+        for (_, began), (part, ended) in pairwise(marks):
+            spent.setdefault(part, []).append(1000 * (ended - began))
+        return {part: median(times) for part, times in spent.items()}
+
+
 def matrix_peak(precision: str, repeats: int) -> Result:
     """The fastest of a few products of square matrices, in FLOP/s."""
     matrix = torch.randn(MATRIX, MATRIX, dtype=getattr(torch, precision))
@@ -154,7 +210,17 @@ def _seconds(run: Any, repeats: int) -> list[float]:
 
 TRIALS = {
     trial.__name__: trial
-    for trial in (book_pace, fit_pace, book_race, fit_race, matrix_peak, step_flops, one_prediction)
+    for trial in (
+        book_pace,
+        fit_pace,
+        book_race,
+        fit_race,
+        book_parts,
+        fit_parts,
+        matrix_peak,
+        step_flops,
+        one_prediction,
+    )
 }
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from mnist_core.trials import TRIALS, drawing, step_flops
 
 TINY = Counts(
     rounds=1,
-    batches=2,
+    batches=12,
     book_seeds=0,
     fast_seeds=0,
     avx2_book_seeds=0,
@@ -89,6 +89,8 @@ def test_a_tiny_benchmark_compares_and_can_be_written_down(
     assert {"processor", "cores", "torch", "gradio", "python", "instructions"} <= set(results["machine"])
     names = [row["name"] for row in results["rows"]]
     assert names[:2] == ["training, same batch and precision", "training, each its own recipe"]
+    for spent in results["milliseconds_of_a_step"].values():
+        assert set(spent) == {"batch and the rest", "forward", "loss and backward", "optimizer"}
     for row in results["rows"][:2]:
         assert row["ratio"] == pytest.approx(row["ours"][0] / row["reference"][0])
     assert "| what | reference | ours | ratio | note |" in capsys.readouterr().out

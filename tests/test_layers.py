@@ -53,7 +53,7 @@ ROOMS = {
         "checkpoint classifier config data events examine history lessons limits recipes run shelf slot "
         "store training"
     ),
-    "trials": "classifier config data events model preprocess training",
+    "trials": "classifier config data events memory model preprocess trainer training",
     "benchmark": (
         "checkpoint classifier config data events model precision preprocess training trials visitor"
     ),
