@@ -129,7 +129,7 @@ def test_ci_fails_when_the_tests_fail(tmp_path: Path) -> None:
     assert _ci(tmp_path, "echo 1 failed; exit 1").returncode == 1
 
 
-@pytest.mark.parametrize("reason", ["MNIST is not here", "no Chromium on this machine"])
+@pytest.mark.parametrize("reason", ["MNIST is not here", "no Chromium here", "playwright is not installed"])
 def test_ci_fails_when_a_browser_or_mnist_test_was_skipped(tmp_path: Path, reason: str) -> None:
     run = _ci(tmp_path, f"echo 'SKIPPED [1] tests/test_x.py:1: {reason}'; echo 1 skipped")
     assert run.returncode == 1, run.stdout
