@@ -1,0 +1,106 @@
+"""What people really drew: pen strokes from files that are not part of the project.
+
+$DRAWN_STROKES names a folder with dev-digits.json.gz and dev-letters.json.gz: {"items": [{"label": "7",
+"strokes": [[[x, y], ...], ...]}, ...]}, the longer side of each drawing 0 to 1000. Never train on them.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pictures import Strokes, draw, number, photograph
+from PIL import Image
+
+from mnist_core import Classifier
+
+FOLDER = os.environ.get("DRAWN_STROKES")
+pytestmark = [
+    pytest.mark.full,
+    pytest.mark.skipif(not FOLDER, reason="set DRAWN_STROKES to a folder of people's pen strokes"),
+]
+
+
+def drawings(name: str) -> list[tuple[str, Strokes]]:
+    """Labels and strokes."""
+    with gzip.open(Path(FOLDER or "") / name, "rt") as file:
+        items = json.load(file)["items"]
+    return [(item["label"], [np.array(stroke, float) for stroke in item["strokes"]]) for item in items]
+
+
+@pytest.fixture(scope="module")
+def digits() -> list[tuple[str, Strokes]]:
+    return drawings("dev-digits.json.gz")
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Classifier:
+    return Classifier.load()
+
+
+def varied(strokes: Strokes, rng: np.random.Generator) -> Image.Image:
+    """On pads of several sizes, large and small, thin and thick."""
+    pen, canvas = rng.choice([0.022, 0.035, 0.05, 0.07]), int(rng.choice([200, 280, 400, 560]))
+    return draw(strokes, size=rng.uniform(0.3, 0.85), pen=pen, canvas=canvas)
+
+
+def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
+    """The expected difference between what is said and what comes true (Guo et al. 2017)."""
+    of = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = [(of == i).mean() * abs(confidence[of == i].mean() - right[of == i].mean()) for i in set(of)]
+    return float(sum(gaps))
+
+
+def test_drawn_digits_are_read_and_the_probabilities_mean_what_they_say(shipped, digits) -> None:
+    rng = np.random.default_rng(0)
+    answers = [(label, shipped.predict(varied(strokes, rng))) for label, strokes in digits]
+    right = np.array([str(answer.guess) == label for label, answer in answers])
+    refused = np.mean([answer.digit is None for _, answer in answers])
+    error = calibration_error(np.array([max(answer.probabilities) for _, answer in answers]), right)
+    print(f"right {right.mean():.2%}, refused {refused:.2%}, calibration error {error:.2%}, n={len(right)}")
+    assert right.mean() >= 0.985 and refused <= 0.02 and error <= 0.02
+
+
+def test_drawn_letters_are_refused(shipped) -> None:
+    rng = np.random.default_rng(0)
+    letters = drawings("dev-letters.json.gz")
+    refused = np.mean([shipped.predict(varied(strokes, rng)).digit is None for _, strokes in letters])
+    print(f"letters refused {refused:.2%}, n={len(letters)}")
+    assert refused >= 0.8
+
+
+def test_reading_a_single_digit_finds_one(shipped, digits) -> None:
+    rng = np.random.default_rng(0)
+    found = ["".join(str(p.guess) for p in shipped.read(varied(strokes, rng))) for _, strokes in digits]
+    right = np.mean([one == label for one, (label, _) in zip(found, digits, strict=True)])
+    print(f"single digits read as one {np.mean([len(one) == 1 for one in found]):.2%}, right {right:.2%}")
+    assert right >= 0.98
+
+
+@pytest.mark.parametrize(("touching", "least"), [(False, 0.95), (True, 0.7)])
+def test_numbers_composed_of_drawn_digits_are_read(shipped, digits, touching: bool, least: float) -> None:
+    rng = np.random.default_rng(0)
+    rights = []
+    for i in range(600):
+        length = 2 if touching else 2 + i % 2
+        chosen = [digits[int(j)] for j in rng.integers(len(digits), size=length)]
+        how = {"touching": touching, "height": rng.uniform(50, 140), "pen": rng.uniform(4, 9)}
+        image = number([strokes for _, strokes in chosen], rng, **how)
+        read = "".join(str(prediction.guess) for prediction in shipped.read(image))
+        rights.append(read == "".join(label for label, _ in chosen))
+    print(f"numbers right, {touching=}: {np.mean(rights):.2%}, n={len(rights)}")
+    assert np.mean(rights) >= least
+
+
+def test_photographs_of_drawn_digits_are_read(shipped, digits) -> None:
+    rng = np.random.default_rng(0)
+    rights = []
+    for i in rng.permutation(len(digits))[:1000]:
+        label, strokes = digits[int(i)]
+        rights.append(str(shipped.predict(photograph(varied(strokes, rng), rng)).guess) == label)
+    print(f"photographs right {np.mean(rights):.2%}, n={len(rights)}")
+    assert np.mean(rights) >= 0.95
