@@ -18,7 +18,10 @@ from visitors import OFFLINE, Visitor
 
 from mnist_core.synthetic import drawing
 
-GROWTH = 60_000_000  # bytes
+GROWTH = 60_000_000  # bytes, after the first 30 visits
+EARLY_GROWTH = (
+    150_000_000  # bytes, while the process still fills what it keeps for the next step (`memory.py`)
+)
 SOON = {
     "MNIST_LIMIT_GONE_SECONDS": "1",
     "MNIST_LIMIT_UNWATCHED_SECONDS": "2",
@@ -85,7 +88,7 @@ async def _seconds_until_free(url: str) -> float:
         return time.monotonic() - began
 
 
-def _check(server: Any, first: int, count: int) -> None:
+def _check(server: Any, first: int, count: int, growth: int) -> None:
     asyncio.run(_visits(server.url, range(first)))
     before = _memory(server.process)
     asyncio.run(_visits(server.url, range(first, count)))
@@ -95,18 +98,18 @@ def _check(server: Any, first: int, count: int) -> None:
         f"\n{count} visits: {after / 1e6:.0f} MB, {(after - before) / 1e6:+.1f} MB since the first {first}; "
         f"the next one trains after {waited:.1f} s; {httpx.get(f'{server.url}/health').json()}"
     )
-    assert after - before < GROWTH
+    assert after - before < growth
     assert waited < FREE_WITHIN
     assert httpx.get(f"{server.url}/health").json()["faults"] == 0, server.output()[-4_000:]
 
 
 def test_abandoned_visits_leave_no_memory_and_no_slot_behind(start_server: Callable[..., Any]) -> None:
-    _check(start_server(**SOON, **OFFLINE), 5, 15)
+    _check(start_server(**SOON, **OFFLINE), 5, 15, EARLY_GROWTH)
 
 
 @pytest.mark.full
 def test_three_hundred_abandoned_visits_leave_nothing_behind(start_server: Callable[..., Any]) -> None:
-    _check(start_server(**SOON, **OFFLINE), 30, 300)
+    _check(start_server(**SOON, **OFFLINE), 30, 300, GROWTH)
 
 
 @pytest.mark.full
