@@ -77,7 +77,7 @@ def make() -> Iterator[Callable[..., Runs]]:
         runs.close()
 
 
-def _until(condition: Callable[[], object], seconds: float = 30.0) -> None:
+def _until(condition: Callable[[], object], seconds: float = 120.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"

@@ -46,7 +46,7 @@ def _state(page: Any) -> str:
     return page.locator("#train-status .status").get_attribute("data-state")
 
 
-def _until(page: Any, condition: Callable[[], Any], seconds: float = 60.0) -> None:
+def _until(page: Any, condition: Callable[[], Any], seconds: float = 180.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"not in time; {page.locator('#train-status').inner_text()}"
