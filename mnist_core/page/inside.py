@@ -202,9 +202,8 @@ def _why(model: ConvNet, picture: np.ndarray, order: np.ndarray, wish: Wish) -> 
 
 def _edit(model: ConvNet, picture: np.ndarray, order: np.ndarray, wish: Wish) -> tuple[Any, str]:
     """The smallest edit that turns the answer into the wished digit, or into any other."""
-    first = int(order[0])
-    if wish.target == first:
-        return None, f"It is read as a {first} already."
+    if wish.target == order[0]:
+        return None, f"It is read as a {wish.target} already."
     edit = smallest_edit(model, picture, wish.target)
     if edit is None:
         wanted = "another digit" if wish.target is None else f"a {wish.target}"
