@@ -46,6 +46,7 @@ class Counts:
     repeats: int = 300  # of a prediction, and of a product of matrices a tenth of that
     starts: int = 5
     drawing_seconds: float = 4  # in each round beside a training run
+    part_steps: int = 200  # of training, taken apart
 
 
 FULL = Counts()
@@ -53,12 +54,13 @@ QUICK = Counts(
     rounds=1,
     batches=60,
     book_seeds=0,
-    fast_seeds=2,
+    fast_seeds=1,
     avx2_book_seeds=0,
     avx2_fast_seeds=0,
     repeats=100,
     starts=1,
-    drawing_seconds=2,
+    drawing_seconds=0,
+    part_steps=0,
 )
 
 
@@ -124,7 +126,9 @@ def run(
             rows.append(row)
             print(f"[{time.perf_counter() - began:4.0f} s] {' | '.join(_cells(row))}", flush=True)
     parts = _parts(folder, counts)
-    print(f"\n{table(rows)}\n\n{parts_table(parts)}")
+    print(f"\n{table(rows)}")
+    if parts:
+        print(f"\n{parts_table(parts)}")
     return {
         "machine": machine,
         "counts": asdict(counts),
@@ -239,7 +243,9 @@ def _prediction(folder: str, counts: Counts) -> Iterator[Row]:
 
 def _parts(folder: str, counts: Counts) -> dict[str, dict[str, float]]:
     """Milliseconds of a step by part: the book's loop, `fit` by its recipe, `fit` by the fast recipe."""
-    steps = counts.batches
+    steps = counts.part_steps
+    if not steps:
+        return {}
     return {
         "book's loop, batch 32": trial("book_parts", folder=folder, digits=steps * BOOK.batch_size),
         "fit, the book's recipe": trial("fit_parts", folder=folder, recipe=BOOK.to_dict(), steps=steps),

@@ -14,7 +14,7 @@ from mnist_core.trials import TRIALS, drawing, step_flops
 
 TINY = Counts(
     rounds=1,
-    batches=12,
+    batches=2,
     book_seeds=0,
     fast_seeds=0,
     avx2_book_seeds=0,
@@ -22,6 +22,7 @@ TINY = Counts(
     repeats=20,
     starts=0,
     drawing_seconds=0,
+    part_steps=12,
 )
 
 
@@ -94,3 +95,11 @@ def test_a_tiny_benchmark_compares_and_can_be_written_down(
     for row in results["rows"][:2]:
         assert row["ratio"] == pytest.approx(row["ours"][0] / row["reference"][0])
     assert "| what | reference | ours | ratio | note |" in capsys.readouterr().out
+
+
+@pytest.mark.full
+@pytest.mark.mnist
+def test_pad_and_training_hardly_feel_each_other(data_folder: Path) -> None:
+    pad, training = benchmark._quiet(str(data_folder.resolve()), benchmark.FULL)
+    assert benchmark._percentile(pad.ours, 95) <= 50  # ms
+    assert training.ratio >= 0.85
