@@ -10,7 +10,7 @@ import numpy as np
 
 from mnist_core.synthetic import Strokes, drawing
 
-SHEET = 1000  # the pad's units each way, as in pad.js
+SHEET = 1000  # the pad's units each way, as in ink.js
 HEIGHT = 560  # units; a digit's longer side on the pad
 NUMBER = (4, 2)  # one sample is a number, to show that several digits are read too
 
