@@ -86,11 +86,12 @@ def test_the_keyboard_reaches_every_button_and_shows_where_it_is(server: Any, op
               const style = getComputedStyle(focused);
               const ring = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0;
               const name = focused.id || focused.innerText || focused.getAttribute('aria-label');
+              if (focused === document.body) return ["", true]; // between the last element and the first
               return [name || focused.tagName, ring || style.boxShadow !== 'none'];
             }"""
         )
         reached.add(name.strip())
-        if not shown and name != "BODY":
+        if not shown:
             hidden.append(name)
     assert {"pad-undo", "pad-eraser", "pad-clear"} <= reached
     assert hidden == [], "focus cannot be seen there"
