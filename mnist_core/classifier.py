@@ -19,7 +19,7 @@ from mnist_core.preprocess import find_ink, normalise, place, preprocess, uprigh
 from mnist_core.segment import Piece, atoms, best_reading, strips
 
 SHIPPED_WEIGHTS = Path(__file__).resolve().parent.parent / "assets" / "weights.pt"
-REFUSED = 0.015  # of digits may be called "not sure" for the sake of letters and scribbles that are
+REFUSED = 0.02  # of digits may be called "not sure" for the sake of letters and scribbles that are
 SURE = 0.95  # probability from which a piece is not tried as two digits that touch
 SCORING_TEMPERATURE = 1.2  # for comparing ways to part a number, chosen on such drawn by rule
 DOUBT_COST = 0.2  # see `Classifier._score`
