@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mnist_core import benchmark
+from mnist_core.__main__ import main
 from mnist_core.benchmark import Counts, Row, table
 from mnist_core.config import TrainConfig
 from mnist_core.trials import TRIALS, drawing, step_flops
@@ -77,6 +78,22 @@ def test_the_drawing_is_a_seven_on_a_pad_of_280_pixels() -> None:
 def test_a_trial_that_fails_shows_why() -> None:
     with pytest.raises(RuntimeError, match=r"matrix_peak failed:[\s\S]*no attribute 'float17'"):
         benchmark.trial("matrix_peak", precision="float17", repeats=1)
+
+
+def test_the_command_line_hands_the_benchmark_its_flags(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Path | None, bool]] = []
+
+    def run(folder: Path | None, *, quick: bool) -> dict[str, int]:
+        asked.append((folder, quick))
+        return {"rows": 3}
+
+    monkeypatch.setattr(benchmark, "run", run)
+    flags = ["--quick", "--data-dir", str(tmp_path), "--json", str(tmp_path / "results.json")]
+    assert main(["benchmark", *flags]) == 0
+    assert asked == [(tmp_path, True)]
+    assert json.loads((tmp_path / "results.json").read_text()) == {"rows": 3}
 
 
 @pytest.mark.mnist
