@@ -27,7 +27,7 @@ SEAM_REACH = 0.2  # of the height: how far a cut may bend to either side
 SIDEWAYS = 0.03  # of a pixel of ink: what one step aside costs a cut
 # What follows is in log-probability, chosen on numbers composed of digits drawn by rule.
 CUT_COST = 0.5  # of any cut through ink
-INK_COST = 4.0  # of a cut as long as the piece is high
+INK_COST = 8.0  # of a cut as long as the piece is high
 BROAD, BROAD_COST = 0.95, 2.0  # of each unit of width over height beyond the first number
 GAP_COST = 0.15  # of a gap between two digits whose boxes stand apart
 OVERLAP_COST = 2.5  # of all of the narrower digit's box lying within the other's
