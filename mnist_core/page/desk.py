@@ -31,7 +31,7 @@ class Desk:
                     self.resume = gr.Button(
                         "Resume", variant="primary", elem_id="train-resume", visible="hidden"
                     )
-                    self.step = gr.Button("One step", elem_id="train-step", visible="hidden")
+                    self.step = gr.Button("Step", elem_id="train-step", visible="hidden")
                     self.stop = gr.Button("Stop", elem_id="train-stop", visible="hidden")
                 self.status = Panel(value=status.status(None, 0, None), elem_id="train-status")
                 self.plot = Chart(loss_plot(None, []), height="var(--plot-height)", elem_id="loss-plot")
