@@ -21,11 +21,13 @@ from mnist_core.runs import SHIPPED, Refused, Visit, registry
 
 FRAME_SECONDS = 0.3  # between two updates of the page while a run is active
 KERNELS_EVERY = 4  # frames
-# A link that holds a recipe opens here, where it can be tried.
+# A link that holds a recipe opens here, where it can be tried; once the page has handed out the visit's secret,
+# which the tab asks for, and which it does a moment after it has loaded.
 OPEN_IF_LINKED = f"""() => {{
   const query = new URLSearchParams(location.search);
   if (!{list(knobs())}.some((name) => query.has(name))) return;
-  [...document.querySelectorAll("[role=tab]")].find((tab) => tab.textContent.trim() === "Train")?.click();
+  const tab = [...document.querySelectorAll("[role=tab]")].find((tab) => tab.textContent.trim() === "Train");
+  setTimeout(() => tab?.click(), 200);
 }}"""
 _AT_ONCE = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 _STREAM = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
