@@ -21,8 +21,8 @@ from mnist_core.runs import SHIPPED, Refused, Visit, registry
 
 FRAME_SECONDS = 0.3  # between two updates of the page while a run is active
 KERNELS_EVERY = 4  # frames
-# A link that holds a recipe opens here, where it can be tried; once the page has handed out the visit's secret,
-# which the tab asks for, and which it does a moment after it has loaded.
+# A link that holds a recipe opens here, once the page has handed out the visit's secret,
+# which the tab asks for: that is a moment after it has loaded.
 OPEN_IF_LINKED = f"""() => {{
   const query = new URLSearchParams(location.search);
   if (!{list(knobs())}.some((name) => query.has(name))) return;
