@@ -141,7 +141,7 @@ def test_the_plot_moves_twice_a_second_stop_answers_at_once_and_the_weights_read
         print(f"\nThe plot moved {moved / 4:.1f} times a second; Stop answered after {stopped:.2f} s.")
     assert moved / 4 >= 2
     assert stopped < 1
-    assert page.locator("#small-reading").inner_text().startswith("Run 1")
+    assert page.locator(".small-answer").inner_text().startswith("Run 1")
     page.get_by_role("tab", name="Draw").click()
     page.locator("#read-by input").wait_for()
     assert page.locator("#read-by input").input_value() == "Run 1"
