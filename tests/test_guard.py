@@ -6,6 +6,7 @@ import asyncio
 import gc
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,8 @@ def client() -> Iterator[httpx.Client]:
         page = _small_page()
         return page, start(page, caps)
 
-    page, address = asyncio.run(begin())
+    with ThreadPoolExecutor(1) as thread:  # a browser that is open in this one keeps a loop running here
+        page, address = thread.submit(asyncio.run, begin()).result()
     with httpx.Client(base_url=address) as client:
         yield client
     page.close(verbose=False)

@@ -20,12 +20,12 @@ from mnist_core.config import TrainConfig
 from mnist_core.data import DataError, Digits
 from mnist_core.events import Evaluation, Step
 from mnist_core.history import CHANCE_LOSS, History, Rows, Watch
-from mnist_core.limits import CAREFUL, GENEROUS, Limits, limits_from
 from mnist_core.preprocess import normalise
-from mnist_core.recipes import Pace, as_python
-from mnist_core.run import Run, images_per_second, seconds_left
 from mnist_core.runs import SHIPPED, Refused, Runs
-from mnist_core.store import DigitStore
+from mnist_core.runs.limits import CAREFUL, GENEROUS, Limits, limits_from
+from mnist_core.runs.recipes import Pace, as_python
+from mnist_core.runs.run import Run, images_per_second, seconds_left
+from mnist_core.runs.store import DigitStore
 from mnist_core.training import fit, initial_model
 
 ANNE, BEN = "a" * 64, "b" * 64
@@ -361,7 +361,7 @@ def test_a_failed_download_holds_no_slot_and_offers_the_built_in_digits(
         hold.wait(10)
         raise DataError("MNIST could not be downloaded: check the network.")
 
-    monkeypatch.setattr("mnist_core.store.load_mnist", no_network)
+    monkeypatch.setattr("mnist_core.runs.store.load_mnist", no_network)
     runs = Runs(WATCHED, digits=DigitStore(tmp_path), device="cpu")
     try:
         run = runs.start(ANNE, TINY)

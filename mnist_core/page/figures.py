@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mnist_core.model import CLASSES
 from mnist_core.page.chart import Plot, Series
-from mnist_core.run import Run
+from mnist_core.runs.run import Run
 
 POINTS = 300  # of a curve on the page
 _DASHES = ("", "7 4", "2 3", "10 4 2 4", "4 2", "1 4")

@@ -26,11 +26,11 @@ from urllib.parse import parse_qsl, urlencode
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mnist_core.limits import overridden
 from mnist_core.page import visit
 from mnist_core.page.answers import Answer, own_fault
 from mnist_core.page.bodies import Refused, check_call, check_session, parse
 from mnist_core.page.sessions import Sessions
+from mnist_core.runs.limits import overridden
 
 API = "/gradio_api"
 GETS = {

@@ -33,7 +33,7 @@ from mnist_core.page.theme import ASSETS
 from mnist_core.page.threads import own_thread
 from mnist_core.page.toys import toys_part
 from mnist_core.preprocess import preprocess
-from mnist_core.run import Run
+from mnist_core.runs.run import Run
 
 KNOWN = 2000  # training images among which the nearest are looked for
 NEIGHBOURS = 8

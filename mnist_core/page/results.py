@@ -7,14 +7,14 @@ from html import escape
 
 import torch
 
-from mnist_core.examine import Examination
 from mnist_core.model import CLASSES
 from mnist_core.page.panel import button, download, picture
 from mnist_core.page.recipe import CHOICES
-from mnist_core.recipes import as_python, changed
-from mnist_core.run import Run, images_per_second
 from mnist_core.runs import Visit
-from mnist_core.shelf import weights_file
+from mnist_core.runs.examine import Examination
+from mnist_core.runs.recipes import as_python, changed
+from mnist_core.runs.run import Run, images_per_second
+from mnist_core.runs.shelf import weights_file
 
 PANELS = {
     "runs": "Runs",

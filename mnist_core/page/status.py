@@ -7,8 +7,8 @@ from html import escape
 
 from mnist_core.classifier import Prediction
 from mnist_core.page.panel import button, picture
-from mnist_core.run import OVER, Run, images_per_second, seconds_left
 from mnist_core.runs import Visit
+from mnist_core.runs.run import OVER, Run, images_per_second, seconds_left
 
 _STATES = {
     "fetching": "is waiting for MNIST",

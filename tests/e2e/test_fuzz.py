@@ -19,7 +19,7 @@ import gradio as gr
 import httpx
 import pytest
 from PIL import Image, ImageDraw
-from visitors import API, OFFLINE, Visitor, line
+from visitors import API, OFFLINE, Visitor, line, run
 
 AT_ONCE = 16  # requests
 REQUEST_SECONDS = 30
@@ -106,7 +106,7 @@ def _routes() -> list[tuple[str, str]]:
 
     found = {
         (method, route.path)
-        for route in asyncio.run(build())
+        for route in run(build())
         if hasattr(route, "methods")
         for method in route.methods
     }
@@ -260,7 +260,7 @@ def _check(start_server: Callable[..., Any], tmp_path: Path, count: int) -> None
     server = start_server(MNIST_LIMIT_RUN_SECONDS="2", **OFFLINE)
     home = tmp_path / "page-0"
     (home / "canary.txt").write_text(CANARY)
-    fuzzer, answer = asyncio.run(_fuzz(server.url, count, _routes()))
+    fuzzer, answer = run(_fuzz(server.url, count, _routes()))
     health = httpx.get(f"{server.url}/health").json()
     statuses = dict(sorted(fuzzer.statuses.items()))
     print(f"\n{count} requests, {fuzzer.reached} answered by a handler; by status: {statuses}; {health}")

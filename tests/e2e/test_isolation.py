@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from visitors import API, OFFLINE, Visitor
+from visitors import API, OFFLINE, Visitor, run
 
 QUICK = {"data": "synthetic", "train_size": 2_000, "epochs": 20.0}
 
@@ -77,7 +77,7 @@ async def _attack(url: str) -> dict[str, int]:
 
 
 def test_a_session_hash_without_the_secret_opens_nothing(start_server: Callable[..., Any]) -> None:
-    statuses = asyncio.run(_attack(start_server(**OFFLINE).url))
+    statuses = run(_attack(start_server(**OFFLINE).url))
     print(f"\n{len(statuses)} attempts, all refused: {statuses}")
 
 
@@ -102,7 +102,7 @@ def _first_run(shown: str) -> str:
 
 
 def test_anothers_run_id_means_no_more_than_one_that_nobody_has(start_server: Callable[..., Any]) -> None:
-    named, unknown = asyncio.run(_others_run(start_server(**OFFLINE).url))
+    named, unknown = run(_others_run(start_server(**OFFLINE).url))
     assert named == unknown
 
 

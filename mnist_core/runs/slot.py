@@ -13,8 +13,8 @@ from collections.abc import Callable
 import torch
 
 from mnist_core.events import Finished, Step
-from mnist_core.limits import Limits
-from mnist_core.run import Run
+from mnist_core.runs.limits import Limits
+from mnist_core.runs.run import Run
 
 LOOK_SECONDS = 0.25  # between two snapshots of a run in training
 # What torch would take. Asked here, while this module is loaded, because whichever thread sets its number of

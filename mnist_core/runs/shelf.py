@@ -16,7 +16,7 @@ from mnist_core import checkpoint
 from mnist_core.config import TrainConfig
 from mnist_core.events import Evaluation, Step
 from mnist_core.history import History
-from mnist_core.run import OVER, Run
+from mnist_core.runs.run import OVER, Run
 
 _WEIGHTS, _RECORD = "weights.pt", "run.json"
 _log = logging.getLogger(__name__)
