@@ -48,7 +48,8 @@ ROOMS = {
     ),
     "__init__": "checkpoint classifier config data model training",
     "__main__": (
-        "benchmark checkpoint classifier config data distributed events history model plots synthetic training"
+        "benchmark checkpoint classifier config data distributed events history model plots synthetic "
+        "training"
     ),
     "page": "chapter classifier config data edit explain model preprocess runs synthetic",
 }
