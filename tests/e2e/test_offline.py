@@ -69,16 +69,8 @@ def _train(page: Any) -> None:
     page.locator("#train-start").click()
 
 
-def test_without_a_network_the_page_reads_and_offers_the_built_in_digits(
-    start_server: Callable[..., Any], open_page: OpenPage, tmp_path: Path
-) -> None:
-    ears, heard = _listening(tmp_path)
-    server = start_server(MNIST_DATA_DIR=str(tmp_path / "nothing"), **OFFLINE, **ears)
-    asked: list[str] = []
-    page = open_page(server.url)
-    page.on("request", lambda request: asked.append(request.url))
-    assert _read(page) == "7"
-
+def _train_on_built_in_digits(page: Any) -> None:
+    """Press Train, take the offer that follows when MNIST cannot be had, stop after some steps, and draw."""
     _train(page)
     status = page.locator("#train-status")
     offer = status.get_by_role("button", name="built-in digits")
@@ -90,8 +82,21 @@ def test_without_a_network_the_page_reads_and_offers_the_built_in_digits(
         timeout=RUN_MILLISECONDS,
     )
     page.locator("#train-stop").click()
+    page.locator("#train-start").wait_for()
     _read(page)  # by weights that have seen next to nothing
 
+
+def test_without_a_network_the_page_reads_and_offers_the_built_in_digits(
+    start_server: Callable[..., Any], open_page: OpenPage, tmp_path: Path
+) -> None:
+    ears, heard = _listening(tmp_path)
+    server = start_server(MNIST_DATA_DIR=str(tmp_path / "nothing"), **OFFLINE, **ears)
+    asked: list[str] = []
+    page = open_page(server.url)
+    page.on("request", lambda request: asked.append(request.url))
+    assert _read(page) == "7"
+
+    _train_on_built_in_digits(page)
     page.evaluate(ASK_FOR_AN_ADDRESS)
     assert [each for each in asked if not each.startswith((server.url, "data:", "blob:"))] == []
     assert _strangers(heard) == []
@@ -126,17 +131,10 @@ def test_with_nowhere_to_write_the_page_reads_and_trains(
     start_server: Callable[..., Any], open_page: OpenPage
 ) -> None:
     nowhere = "/proc/nowhere"  # not even root can make it
-    server = start_server(HOME=nowhere, XDG_CACHE_HOME=nowhere, MNIST_RUNS_DIR=f"{nowhere}/runs", **OFFLINE)
+    folders = ("HOME", "XDG_CACHE_HOME", "MNIST_DATA_DIR", "MNIST_RUNS_DIR")
+    server = start_server(**dict.fromkeys(folders, nowhere), **OFFLINE)
     page = open_page(server.url)
     assert _read(page) == "7"
-    _train(page)
-    page.wait_for_function(
-        "() => /step [1-9]/.test(document.querySelector('#train-status').innerText) || "
-        "document.querySelector('#train-status button')",
-        timeout=RUN_MILLISECONDS,
-    )
-    page.locator("#train-stop").click()
-    page.locator("#train-start").wait_for()
-    _read(page)  # by weights that have seen next to nothing
+    _train_on_built_in_digits(page)
     assert "Traceback" not in server.output()
     assert page.faults == []
