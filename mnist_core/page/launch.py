@@ -44,8 +44,8 @@ def serve(demo: CarefulBlocks, **look: Any) -> None:
 
 def start(demo: CarefulBlocks, caps: Caps, **look: Any) -> str:
     """Serve `demo` from threads of its own; `demo.close()` ends it. Returns the address."""
-    # Gradio asks matplotlib for its backend around every call; to find one out, it would import all of pyplot in
-    # the middle of the first visitor's first stroke.
+    # Gradio asks matplotlib for its backend around every call; to find one out, it would import all of pyplot
+    # in the middle of the first visitor's first stroke.
     os.environ.setdefault("MPLBACKEND", "agg")
     PIL.Image.MAX_IMAGE_PIXELS = PICTURE_PIXELS
     warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
