@@ -188,12 +188,13 @@ def test_the_layers_follow_the_pen(server: Any, open_page: OpenPage) -> None:
             .observe(inside, { attributes: true, attributeFilter: ['data-painted'] });
         }"""
     )
-    rates = []
+    rates, updates = [], []
     for _ in range(8):
-        count = page.evaluate("window.lags.length")
+        before = page.evaluate("window.lags.length")
         start = time.perf_counter()
         draw(page, SEVEN, seconds=1.0, pad=PAD)
-        rates.append((page.evaluate("window.lags.length") - count) / (time.perf_counter() - start))
+        updates.append(page.evaluate("window.lags.length") - before)
+        rates.append(updates[-1] / (time.perf_counter() - start))
     lags = sorted(page.evaluate("window.lags"))
     p95 = lags[int(0.95 * len(lags))]
     print(
@@ -201,7 +202,7 @@ def test_the_layers_follow_the_pen(server: Any, open_page: OpenPage) -> None:
         f"(least {min(rates):.1f}); from request to paint p50 {statistics.median(lags):.0f} ms, "
         f"p95 {p95:.0f} ms, n = {len(lags)}"
     )
-    assert min(rates) >= 3
+    assert min(updates) >= 3  # in a stroke of a second, which a busy machine draws more slowly
     assert p95 <= 400
     assert not page.faults
 
