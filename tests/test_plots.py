@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import torch
@@ -46,5 +47,9 @@ def test_the_confusion_figure_counts_and_shades_mistakes_only() -> None:
 
 
 def test_pyplot_and_its_state_stay_out_of_it() -> None:
-    loss_figure(history())
-    assert "matplotlib.pyplot" not in sys.modules
+    program = (
+        "import sys; from mnist_core.history import History; from mnist_core.plots import loss_figure; "
+        "loss_figure(History()); print('matplotlib.pyplot' in sys.modules)"
+    )
+    answer = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert answer.stdout == "False\n"
