@@ -17,10 +17,10 @@ from mnist_core.runs.limits import Limits
 from mnist_core.runs.run import Run
 
 LOOK_SECONDS = 0.25  # between two snapshots of a run in training
-# One processor fewer than torch would take: its threads wait for each other at every layer, so a single one that
-# has to share its processor with readers holds all of them up. Asked here, while this module is loaded, because
-# whichever thread sets its number of threads later, as the one that reads drawings does, sets the number that
-# torch tells every new thread.
+# One processor fewer than torch would take: its threads wait for each other at every layer, so a single one
+# that has to share its processor with readers holds all of them up. Asked here, while this module is loaded,
+# because whichever thread sets its number of threads later, as the one that reads drawings does, sets the
+# number that torch tells every new thread.
 THREADS = max(1, torch.get_num_threads() - 1)
 _log = logging.getLogger(__name__)
 

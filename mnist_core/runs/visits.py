@@ -143,7 +143,7 @@ class Runs:
         """
         with self._lock:
             visit = self._visits.get(secret)
-            if visit is None or run_id not in visit.runs:
+            if visit is None or not isinstance(run_id, str) or run_id not in visit.runs:
                 raise Refused("This visit has no such run any more; choose another one.")
             visit.touched, visit.left = time.monotonic(), None
             return visit.runs[run_id]

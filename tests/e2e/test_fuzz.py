@@ -134,8 +134,8 @@ class Fuzzer:
                 self.uploads += answer.json()
 
     async def one(self, index: int) -> None:
-        """The request of this number: by turns one that should reach its handler, and one that is odd."""
-        make = self.call if index % 2 == 0 else self.random.choice([self.mangled, self.raw, self.route])
+        """The request of this number: three that should reach their handler, then two that are odd."""
+        make = self.call if index % 5 < 3 else self.random.choice([self.mangled, self.raw, self.route])
         what, request = make()
         try:
             answer = await self.visitor.http.send(request, stream=True)

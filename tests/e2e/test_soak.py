@@ -19,9 +19,7 @@ from visitors import OFFLINE, Visitor, run
 from mnist_core.synthetic import drawing
 
 GROWTH = 60_000_000  # bytes, after the first 30 visits
-EARLY_GROWTH = (
-    150_000_000  # bytes, while the process still fills what it keeps for the next step (`memory.py`)
-)
+EARLY_GROWTH = 300_000_000  # bytes; so early the process still fills what it keeps for later (`memory.py`)
 SOON = {
     "MNIST_LIMIT_GONE_SECONDS": "1",
     "MNIST_LIMIT_UNWATCHED_SECONDS": "2",
