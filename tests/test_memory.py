@@ -12,7 +12,8 @@ from mnist_core.memory import keep_freed_memory
 
 if sys.argv[1] == "keep":
     assert keep_freed_memory()
-torch.ones(2_000_000)
+blocks = [torch.ones(2_000_000) for _ in range(4)]  # the first step's memory is new in any case
+del blocks
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(50):
     blocks = [torch.ones(2_000_000) for _ in range(4)]  # 8 MB each
