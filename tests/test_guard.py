@@ -17,6 +17,7 @@ import pytest
 
 from mnist_core.config import TrainConfig
 from mnist_core.page.bodies import DEPTH, Refused, parse
+from mnist_core.page.direct import direct
 from mnist_core.page.faults import APOLOGY, CarefulBlocks
 from mnist_core.page.guard import Caps, Guard
 from mnist_core.page.launch import start
@@ -41,6 +42,13 @@ def _small_page() -> CarefulBlocks:
         for value in range(int(number)):
             yield value
 
+    async def half(visit: str, number: float) -> float:
+        return TrainConfig(epochs=number).epochs / (number - 1)
+
+    @direct
+    async def half_directly(visit: str, number: float) -> float:
+        return await half(visit, number)
+
     with CarefulBlocks() as page:
         secret = VisitSecret()
         number = gr.Number()
@@ -56,6 +64,10 @@ def _small_page() -> CarefulBlocks:
                 lambda visit, value: len(visit) + value, [secret, number], number, api_name="own", queue=False
             )
             gr.Button("slow").click(slow, number, number, api_name="slow")
+            for handler in (half, half_directly):
+                gr.Button("half").click(
+                    handler, [secret, number], number, api_name=handler.__name__, queue=False
+                )
     return page
 
 
@@ -99,6 +111,38 @@ def test_a_fault_of_ours_is_a_500_that_says_so_and_is_counted_once(client: httpx
     before = client.get("/health").json()["faults"]
     assert _sentence(_call(client, "breaks", 1), 500) == APOLOGY
     assert client.get("/health").json()["faults"] == before + 1
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        ([MINE, 3], 200),
+        ([MINE, -1], 400),  # a mistake that the package explains
+        ([MINE, 1], 500),  # a division by zero
+        (["short", 3], 400),
+        ([MINE, {"a": 1}], 400),
+        ([MINE], 422),
+    ],
+)
+def test_a_direct_handler_is_answered_as_gradio_would_answer_it(
+    client: httpx.Client, data: list[Any], status: int
+) -> None:
+    answers = []
+    for name in ("half", "half_directly"):
+        before = client.get("/health").json()["faults"]
+        answer = client.post(f"{API}/run/{name}", json={"data": data})
+        assert answer.status_code == status
+        assert client.get("/health").json()["faults"] == before + (status == 500)
+        answers.append(answer.json())
+    told = {"data", "is_generating", "render_config", "changed_state_ids"} if status == 200 else answers[0]
+    assert {key: answers[1][key] for key in told} == {key: answers[0][key] for key in told}
+
+
+def test_a_direct_handler_of_another_visits_session_is_refused(client: httpx.Client) -> None:
+    body = {"data": [MINE, 3], "session_hash": "direct"}
+    path = f"{API}/run/half_directly"
+    assert client.post(path, json=body, headers={"x-visit": MINE}).is_success
+    _sentence(client.post(path, json=body, headers={"x-visit": OTHERS}), 403)
 
 
 @pytest.mark.parametrize(

@@ -60,8 +60,10 @@ def check_session(value: Any) -> str:
     return value
 
 
-def check_call(call: dict[str, Any], api_name: str | None, functions: dict[int, Any]) -> dict[str, Any]:
-    """A call of one of the page's functions, as Gradio will get it.
+def check_call(
+    call: dict[str, Any], api_name: str | None, functions: dict[int, Any]
+) -> tuple[dict[str, Any], Any]:
+    """A call of one of the page's functions, as Gradio will get it, and Gradio's function.
 
     Args:
         call: the JSON object that came.
@@ -84,7 +86,7 @@ def check_call(call: dict[str, Any], api_name: str | None, functions: dict[int, 
     if not _is_index(call.get("trigger_id")):
         raise Refused(422, "The trigger_id must be a whole number.")
     _check_files(data)
-    return {key: call[key] for key in _CALL_FIELDS if key in call}
+    return {key: call[key] for key in _CALL_FIELDS if key in call}, function
 
 
 def _is_index(value: Any) -> bool:

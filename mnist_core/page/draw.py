@@ -9,6 +9,7 @@ import gradio as gr
 from PIL import Image
 
 from mnist_core.data import Digits, load_mnist, mnist_is_here
+from mnist_core.page.direct import direct
 from mnist_core.page.pad import DigitPad, Drawing, Picture
 from mnist_core.page.reading import Answer, Reading, reader
 from mnist_core.page.samples import Samples
@@ -48,6 +49,7 @@ def draw_tab(secret: gr.Component, tab: gr.Tab, page: gr.Blocks) -> gr.Dropdown:
     return weights
 
 
+@direct
 async def read(secret: str, weights: str | None, drawing: Drawing) -> Answer:
     """What the chosen weights read in a drawing."""
     return await reader.read(secret, weights, drawing)

@@ -43,9 +43,7 @@ class CarefulBlocks(gr.Blocks):
             error.print_exception = False
             raise
         except Exception as error:
-            expected = ", ".join(block.get_block_name() for block in block_fn.inputs)
-            sentence = _own_sentence(error) or UNREADABLE.format(expected=expected)
-            raise gr.Error(sentence, print_exception=False) from error
+            raise gr.Error(unreadable(error, block_fn), print_exception=False) from error
 
     async def call_function(self, *arguments: Any, **options: Any) -> Any:
         return await self._blame(super().call_function(*arguments, **options))
@@ -60,7 +58,7 @@ class CarefulBlocks(gr.Blocks):
             error.print_exception = False
             raise
         except Exception as error:
-            sentence = _own_sentence(error)
+            sentence = own_sentence(error)
             if sentence is not None:
                 raise gr.Error(sentence, print_exception=False) from error
             self.faults += 1
@@ -68,7 +66,13 @@ class CarefulBlocks(gr.Blocks):
             raise gr.Error(APOLOGY, title=OURS, print_exception=False) from error
 
 
-def _own_sentence(error: BaseException) -> str | None:
+def unreadable(error: BaseException, block_fn: Any) -> str:
+    """What to tell whoever sent values from which a function's inputs cannot be made."""
+    expected = ", ".join(block.get_block_name() for block in block_fn.inputs)
+    return own_sentence(error) or UNREADABLE.format(expected=expected)
+
+
+def own_sentence(error: BaseException) -> str | None:
     """The text of a `ValueError` that this package raised itself, possibly below Gradio's own wrapping."""
     while error.__cause__ is not None and not _raised_here(error.__traceback__):
         error = error.__cause__

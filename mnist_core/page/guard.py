@@ -15,10 +15,12 @@ itself puts the script at the top of the page it serves.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 import time
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -29,6 +31,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mnist_core.page import visit
 from mnist_core.page.answers import Answer, own_fault
 from mnist_core.page.bodies import Refused, check_call, check_session, parse
+from mnist_core.page.direct import answer as direct_answer
+from mnist_core.page.direct import is_direct
 from mnist_core.page.sessions import Sessions
 from mnist_core.runs.limits import overridden
 
@@ -126,9 +130,10 @@ class Guard:
         given = parse_qsl(scope["query_string"].decode("latin-1"))
         query = {name: value for name, value in given if name in PARAMETERS}
         scope["query_string"] = urlencode(query).encode()
-        session = None
+        session = function = None
         if scope["method"] == "POST":
-            receive, session = await self.checked_body(scope, receive, path)
+            receive, call, function = await self.checked_body(scope, receive, path)
+            session = call.get("session_hash")
         elif path == f"{API}/queue/data":
             session = check_session(query.get("session_hash"))
             if session not in scope["app"].get_blocks()._queue.pending_messages_per_session:
@@ -139,46 +144,63 @@ class Guard:
             session = check_session(path.removeprefix(f"{API}/heartbeat/"))
         elif path.startswith(f"{API}/file="):
             check_file(path.removeprefix(f"{API}/file="))
+        with self.session(session, scope):
+            if function is not None:
+                await answer.json(200, await direct_answer(function, call["data"]))
+            else:
+                await self.app(scope, receive, answer)
+
+    @contextlib.contextmanager
+    def session(self, session: str | None, scope: Scope) -> Iterator[None]:
+        """Hold a session open while a request of its visit is answered. Raises `Refused` to another visit."""
         if session is None:
-            await self.app(scope, receive, answer)
+            yield
             return
-        secret = _secret(scope)
-        if not self.sessions.admits(session, secret):
+        if not self.sessions.admits(session, _secret(scope)):
             raise Refused(
                 403, "This session belongs to another visit, or too many pages are open. Reload the page."
             )
         self.sessions.open(session)
         try:
-            await self.app(scope, receive, answer)
+            yield
         finally:
             self.sessions.close(session)
 
-    async def checked_body(self, scope: Scope, receive: Receive, path: str) -> tuple[Receive, str | None]:
-        """The body, read and checked, as a `receive` that gives it again; and the session it names."""
+    async def checked_body(
+        self, scope: Scope, receive: Receive, path: str
+    ) -> tuple[Receive, dict[str, Any], Any]:
+        """The body, read and checked.
+
+        Returns:
+            A `receive` that gives it again, the JSON object in it (empty for a file), and the function that
+            is to answer it directly, if it is a call of one.
+        """
         if path == f"{API}/upload":
             body = await self.read(scope, receive, self.caps.upload_bytes)
             self.count_upload(len(body))
-            return _again(body, receive), None
+            return _again(body, receive), {}, None
         kind = dict(scope["headers"]).get(b"content-type", b"").partition(b";")[0].strip().lower()
         if kind != b"application/json":
             raise Refused(415, "The body must be JSON, sent as application/json.")
         call = parse(await self.read(scope, receive, self.caps.json_bytes))
         if path == f"{API}/reset":  # Gradio does nothing there
-            return _again(orjson.dumps({"event_id": str(call.get("event_id"))}), receive), None
+            return _again(orjson.dumps({"event_id": str(call.get("event_id"))}), receive), {}, None
         if path == f"{API}/cancel":
             call = check_cancel(call)
         else:
             functions = scope["app"].get_blocks().fns
             name = path.removeprefix(f"{API}/run/") if path.startswith(f"{API}/run/") else None
-            call = check_call(call, name, functions)
+            call, function = check_call(call, name, functions)
             if name is None:
                 check_session(call.get("session_hash"))
+            elif is_direct(function):
+                return receive, call, function
         body = orjson.dumps(call)
         scope["headers"] = [
             (key, str(len(body)).encode() if key == b"content-length" else value)
             for key, value in scope["headers"]
         ]
-        return _again(body, receive), call.get("session_hash")
+        return _again(body, receive), call, None
 
     async def read(self, scope: Scope, receive: Receive, cap: int) -> bytes:
         """The whole body, refused as soon as it is larger than `cap` bytes, slow, or one too many."""

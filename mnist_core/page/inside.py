@@ -27,6 +27,7 @@ from mnist_core.explain import (
     nearest_in,
 )
 from mnist_core.model import CLASSES, ConvNet
+from mnist_core.page.direct import direct
 from mnist_core.page.draw import FOLLOW_THE_PEN
 from mnist_core.page.pad import DigitPad, Drawing
 from mnist_core.page.theme import ASSETS
@@ -103,6 +104,7 @@ def inside_tab(secret: gr.Component, reader: gr.Component) -> None:
     toys_part()
 
 
+@direct
 async def look_soon(secret: str, reader: str | None, drawing: Drawing, wish: Wish) -> dict[str, Any]:
     """`look`, on a thread of its own, so that nothing waits for it."""
     thread = _patient if wish.still else _prompt

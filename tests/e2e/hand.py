@@ -56,9 +56,10 @@ def touch(page: Any, paths: list[Path]) -> None:
 
 
 def ink(page: Any, selector: str = PAD) -> int:
-    """How many pixels of a pad's canvas are darker than mid-grey."""
+    """How many pixels of a pad's canvas are darker than mid-grey, once what has changed is painted."""
     return page.locator(selector).evaluate(
-        """(canvas) => {
+        """async (canvas) => {
+          await new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)));
           const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
           let dark = 0;
           for (let i = 0; i < data.length; i += 4) dark += data[i] < 128;

@@ -124,17 +124,14 @@ def test_undo_redo_clear_and_eraser_by_button_and_by_key(server: Any, open_page:
     ):
         press = page.click if undo.startswith("#") else page.keyboard.press
         press(undo)
-        page.wait_for_timeout(50)
         assert ink(page) == one
         press(redo)
-        page.wait_for_timeout(50)
         assert ink(page) == both
 
     page.click("#pad-clear")
     assert digit(page) == ""
     assert ink(page) == 0
     page.click("#pad-undo")
-    page.wait_for_timeout(50)
     assert ink(page) == both
 
     page.click("#pad-eraser")
