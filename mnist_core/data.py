@@ -25,6 +25,7 @@ from mnist_core.download import (
     raw_folder,
 )
 from mnist_core.preprocess import MEAN, STD, normalise
+from mnist_core.synthetic import Drawn
 
 if TYPE_CHECKING:
     from torch.utils.data import DataLoader
@@ -37,6 +38,7 @@ __all__ = [
     "DownloadCancelled",
     "as_tensors",
     "batches",
+    "drawn_by_rule",
     "find_folder",
     "load_data",
     "load_mnist",
@@ -151,24 +153,26 @@ def load_data(
     *,
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
+    drawn: Drawn | None = None,
 ) -> tuple[Digits, Digits]:
     """The training and the test digits that a recipe asks for.
 
     "mnist" gives the first `train_size` training digits; "synthetic" as many drawn by rule, tested on others
     drawn by rule, so that nothing is downloaded; "both" gives as many of each, tested on MNIST. The
-    recipe's `non_digits`, labelled `NO_DIGIT`, come on top.
+    recipe's `non_digits`, labelled `NO_DIGIT`, come on top. `drawn` is called after each of the
+    `drawn_by_rule` drawings; what it raises ends the drawing of more.
     """
     parts = []
     if config.data != "mnist":
-        parts.append(_synthetic(config.train_size, config.seed))
+        parts.append(_synthetic(config.train_size, config.seed, drawn))
     if config.data == "synthetic":
-        test_data = _synthetic(SYNTHETIC_TEST_SIZE, _SYNTHETIC_TEST_SEED)
+        test_data = _synthetic(SYNTHETIC_TEST_SIZE, _SYNTHETIC_TEST_SEED, drawn)
     else:
         test_data = load_mnist(folder, train=False, progress=progress, cancelled=cancelled)
         train_data = load_mnist(folder, train=True, progress=progress, cancelled=cancelled)
         parts.append(train_data.subset(config.train_size))
     if config.non_digits:
-        images = synthetic.non_digits(config.non_digits, config.seed)
+        images = synthetic.non_digits(config.non_digits, config.seed, drawn)
         parts.append(Digits(images, torch.full((len(images),), NO_DIGIT)))
     if len(parts) == 1:
         return parts[0], test_data
@@ -176,8 +180,14 @@ def load_data(
     return Digits(images, labels), test_data
 
 
-def _synthetic(n: int, seed: int) -> Digits:
-    return Digits(*synthetic.digits(n, seed))
+def drawn_by_rule(config: TrainConfig) -> int:
+    """How many digits and signs `load_data` draws by rule for a recipe."""
+    digits = config.train_size if config.data != "mnist" else 0
+    return digits + (SYNTHETIC_TEST_SIZE if config.data == "synthetic" else 0) + config.non_digits
+
+
+def _synthetic(n: int, seed: int, drawn: Drawn | None) -> Digits:
+    return Digits(*synthetic.digits(n, seed, drawn))
 
 
 def as_tensors(data: Any) -> tuple[torch.Tensor, torch.Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -21,10 +21,11 @@ NEIGHBOURLY = 0.1  # of the digits keep a trace of another that touched them and
 _NARROW = {1: 0.42}  # width over height where it is not `_WIDTH`; a one is a stick with a flag
 _WIDTH = 0.72
 
+Drawn = Callable[[], None]  # called after each drawing; what it raises ends the drawing of more
 Strokes = list[np.ndarray]  # each (points, 2) float: x to the right, y downwards, the digit's height about 1
 
 
-def digits(n: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+def digits(n: int, seed: int, drawn: Drawn | None = None) -> tuple[torch.Tensor, torch.Tensor]:
     """`n` digits, all ten equally often: uint8 (n, 28, 28) pictures and int64 (n,) labels."""
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.arange(n) % 10)
@@ -34,15 +35,19 @@ def digits(n: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
         if rng.random() < NEIGHBOURLY:
             strokes = _beside(strokes, drawing(int(rng.choice([0, 2, 3, 4, 5, 6, 7, 8, 9])), rng), rng)
         image[:] = preprocess(render(strokes, rng))
+        if drawn is not None:
+            drawn()
     return torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64))
 
 
-def non_digits(n: int, seed: int) -> torch.Tensor:
+def non_digits(n: int, seed: int, drawn: Drawn | None = None) -> torch.Tensor:
     """`n` drawings of no digit, uint8 (n, 28, 28): letters, signs, mirrored digits, several at once."""
     rng = np.random.default_rng((seed, 1))  # other chances than those of `digits`
     images = np.zeros((n, SIZE, SIZE), np.uint8)
     for image in images:
         image[:] = preprocess(render(_no_digit(rng), rng))
+        if drawn is not None:
+            drawn()
     return torch.from_numpy(images)
 
 

@@ -41,7 +41,9 @@ ROOMS = {
     "explain": "config data model preprocess",
     "history": "config events",
     "plots": "events history",
-    "runs": "augment checkpoint classifier config data events history model preprocess trainer training",
+    "runs": (
+        "augment checkpoint classifier config data events history model preprocess synthetic trainer training"
+    ),
     "trials": "classifier config data events memory model preprocess trainer training",
     "benchmark": (
         "checkpoint classifier config data events model precision preprocess training trials visitor"

@@ -26,6 +26,7 @@ from mnist_core.runs.limits import CAREFUL, GENEROUS, Limits, limits_from
 from mnist_core.runs.recipes import Pace, as_python
 from mnist_core.runs.run import Run, images_per_second, seconds_left
 from mnist_core.runs.store import DigitStore
+from mnist_core.synthetic import Drawn
 from mnist_core.training import fit, initial_model
 
 ANNE, BEN = "a" * 64, "b" * 64
@@ -51,7 +52,7 @@ class Bars(DigitStore):
     def here(self) -> bool:
         return True
 
-    def get(self, config: TrainConfig) -> tuple[TensorDataset, TensorDataset]:
+    def get(self, config: TrainConfig, drawn: Drawn | None = None) -> tuple[TensorDataset, TensorDataset]:
         if self.broken is not None:
             raise self.broken
         return tuple(TensorDataset(normalise(d.images), d.labels) for d in (_bars(100), _bars(50)))

@@ -96,9 +96,8 @@ def _batch(
     pictures, labels = theirs
     mine = torch.randint(len(labels), (THEIRS,), generator=chance)
     others = torch.randint(len(known), (KNOWN,), generator=chance)
-    varied = vary(pictures[mine, None].float() / 255, chance) * 255  # (16, 1, 28, 28), 0 to 255
     known_images, known_labels = known.tensors
-    images = torch.cat([normalise(varied[:, 0].round().to(torch.uint8)), known_images[others]])
+    images = torch.cat([vary(normalise(pictures[mine]), chance), known_images[others]])  # (64, 1, 28, 28)
     return images, torch.cat([labels[mine], known_labels[others]])
 
 

@@ -30,6 +30,10 @@ Events = Generator[Event, Change | None, None]
 Beginning = tuple[ConvNet, Events]
 
 
+class Interrupted(Exception):
+    """A run was paused or stopped before its digits were ready."""
+
+
 class Run:
     """A recipe, how far it has come, and what it has learned.
 
@@ -44,6 +48,7 @@ class Run:
         note: why it is in this state, in a sentence; "" when there is nothing to say.
         weights: the newest snapshot of the state dict, on the CPU; None before the first turn.
         calibration: how its classifier knows "not sure"; None until a run has finished.
+        drawn: digits and signs drawn by rule for it so far.
         trace: what the network made of the drawing on the pad: step, then ten probabilities.
         watched: when its page last looked at it, in `time.monotonic` seconds.
     """
@@ -64,6 +69,7 @@ class Run:
         self.testing: tuple[int, int] | None = None  # digits read and to read of an evaluation under way
         self.weights: Weights | None = None
         self.weights_step = 0
+        self.drawn = 0
         self.calibration: Calibration | None = None
         self.trace = Rows(1 + CLASSES, TRACE_POINTS)
         self.kernels = Rows(1 + 16 * 9, KERNEL_FRAMES)  # step, then cn1's sixteen 3x3 kernels, row by row
@@ -90,11 +96,22 @@ class Run:
         return self.history.evaluations[-1] if self.history.evaluations else None
 
     def begin(self) -> None:
-        """Build the network and the events, the first time; the run may have to load its digits for that."""
+        """Build the network and the events, the first time; the run may have to load its digits for that.
+
+        Raises:
+            Interrupted: it was told to pause or stop meanwhile.
+        """
         if self._events is None:
             assert self._begin is not None
+            self.drawn = 0
             self._model, self._events = self._begin(self)
             self.snapshot(0)
+
+    def drew(self) -> None:
+        """Count a digit drawn by rule. Raises `Interrupted` when the run isn't to go on."""
+        self.drawn += 1
+        if self.order != "run":
+            raise Interrupted
 
     def advance(self) -> Event:
         """Do the work up to the next event, and note what it says."""

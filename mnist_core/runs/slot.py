@@ -14,7 +14,7 @@ import torch
 
 from mnist_core.events import Finished, Step
 from mnist_core.runs.limits import Limits
-from mnist_core.runs.run import Run
+from mnist_core.runs.run import Interrupted, Run
 
 LOOK_SECONDS = 0.25  # between two snapshots of a run in training
 # One processor fewer than torch would take: its threads wait for each other at every layer, so a single one
@@ -110,6 +110,8 @@ class Slot:
         """Give one run the slot until it is over, paused, or has had its turn."""
         try:
             state, note = self._turn(run)
+        except Interrupted:
+            state, note = ("stopped" if run.order == "stop" else "paused"), ""
         except ValueError as error:  # of ours, with a sentence for the visitor
             state, note = "failed", str(error)
         except Exception as error:  # whatever a step may raise: the slot comes free and the page hears of it
@@ -146,7 +148,7 @@ class Slot:
         if run.order != "run" or self._closing:
             return ("stopped" if run.order == "stop" else "paused"), ""
         if isinstance(event, Step) and run.single_step:
-            return "paused", "One step taken."
+            return "paused", ""
         if isinstance(event, Step) and event.seconds > self.limits.run_seconds:
             return "stopped", f"Stopped: {self.limits.run_seconds:g} seconds are the most a run gets here."
         if self._queue and seconds > self.limits.turn_seconds:

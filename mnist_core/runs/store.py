@@ -8,15 +8,21 @@ from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
 from torch.utils.data import TensorDataset
 
+from mnist_core import synthetic
+from mnist_core.augment import vary
 from mnist_core.config import TrainConfig
 from mnist_core.data import DataError, Digits, DownloadCancelled, load_data, load_mnist, mnist_is_here
+from mnist_core.preprocess import MEAN, STD
+from mnist_core.synthetic import Drawn
 
 _OTHERS = 2  # sets of digits kept besides MNIST: drawn by rule, so they can be had again
 
 Pair = tuple[TensorDataset, TensorDataset]
-UNSEEN = 1000  # test digits to calibrate with
+UNSEEN = 1000  # digits to calibrate with
+_UNSEEN_SEED = 2**31 + 1  # beyond any recipe's and the test digits'
 
 
 class DigitStore:
@@ -30,9 +36,10 @@ class DigitStore:
         self.folder = folder
         self.progress: tuple[int, int] | None = None  # bytes that came and bytes there are, during a download
         self._mnist: Pair | None = None
-        self._others: OrderedDict[tuple[str, int, int], Pair] = OrderedDict()
+        self._others: OrderedDict[tuple[str, int, int, int], Pair] = OrderedDict()
         self._unseen: dict[str, Digits] = {}
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # of the digits; never held while any are drawn, which takes long
+        self._line = threading.Lock()  # of those who wait for a download
         self._waiting: list[Callable[[str | None], None]] = []
         self._cancelled = False
 
@@ -40,26 +47,30 @@ class DigitStore:
         """Whether MNIST can be had without a download."""
         return self._mnist is not None or mnist_is_here(self.folder)
 
-    def get(self, config: TrainConfig) -> Pair:
+    def get(self, config: TrainConfig, drawn: Drawn | None = None) -> Pair:
         """The training and test digits of a recipe; MNIST's are views of one copy, however many are asked
         for.
+
+        Args:
+            drawn: called after each digit or sign drawn by rule; what it raises ends the drawing of more.
 
         Raises:
             DataError: MNIST is missing or broken.
         """
-        if config.data == "mnist":
+        if config.data == "mnist" and not config.non_digits:
             train, test = self._all_of_mnist()
             return TensorDataset(*(tensor[: config.train_size] for tensor in train.tensors)), test
-        key = (config.data, config.train_size, config.seed)
+        key = (config.data, config.train_size, config.non_digits, config.seed)
         with self._lock:
-            if key not in self._others:
-                parts = load_data(config, self.folder)
-                self._others[key] = (_normalised(parts[0]), _normalised(parts[1]))
-                self._unseen[config.data] = parts[1].subset(UNSEEN)
-                while len(self._others) > _OTHERS:
-                    self._others.popitem(last=False)
-            self._others.move_to_end(key)
-            return self._others[key]
+            pair = self._others.pop(key, None)
+        if pair is None:
+            train_data, test_data = load_data(config, self.folder, drawn=drawn)
+            pair = _normalised(train_data), _normalised(test_data)
+        with self._lock:
+            self._others[key] = pair
+            while len(self._others) > _OTHERS:
+                self._others.popitem(last=False)
+        return pair
 
     def test(self, config: TrainConfig) -> TensorDataset:
         """The test digits of a recipe: MNIST's, or the built-in ones where MNIST is neither here nor asked
@@ -69,9 +80,21 @@ class DigitStore:
         return self.get(config)[1]
 
     def unseen(self, config: TrainConfig) -> Digits:
-        """Some of a recipe's test digits as they are stored, to calibrate with."""
-        self.get(config)
-        return self._unseen[config.data]
+        """Digits to calibrate a recipe's weights with: neither trained on as they are, nor test digits.
+
+        Drawn by rule where the recipe learned from such, else the last of MNIST's training digits, varied as
+        hands vary them.
+        """
+        kind = "mnist" if config.data == "mnist" else "drawn"
+        if kind not in self._unseen:
+            drawn = Digits(*synthetic.digits(UNSEEN, _UNSEEN_SEED)) if kind == "drawn" else self._varied()
+            self._unseen[kind] = drawn
+        return self._unseen[kind]
+
+    def _varied(self) -> Digits:
+        images, labels = (tensor[-UNSEEN:] for tensor in self._all_of_mnist()[0].tensors)
+        varied = vary(images, torch.Generator().manual_seed(0)) * STD + MEAN  # (1000, 1, 28, 28), 0 to 1
+        return Digits((varied[:, 0] * 255).round().clamp(0, 255).to(torch.uint8), labels)
 
     def warm_up(self) -> None:
         """Read MNIST into memory in the background, if it is here, so that no run waits for it."""
@@ -85,7 +108,7 @@ class DigitStore:
             arrived: called at the end, with None or with the sentence that says what went wrong.
             wanted: asked often; the download ends when nobody waits for it any more.
         """
-        with self._lock:
+        with self._line:
             self._waiting.append(arrived)
             if len(self._waiting) == 1:
                 self._cancelled = False
@@ -108,7 +131,7 @@ class DigitStore:
             error = str(called_off)
         except DataError as missing:
             error = f"{missing} Or train on the built-in digits, which need no download."
-        with self._lock:
+        with self._line:
             waiting, self._waiting, self.progress = self._waiting, [], None
         for arrived in waiting:
             arrived(error)
@@ -120,7 +143,6 @@ class DigitStore:
                     load_mnist(self.folder, train=train, download=False) for train in (True, False)
                 )
                 self._mnist = _normalised(train), _normalised(test)
-                self._unseen["mnist"] = test.subset(UNSEEN)
             return self._mnist
 
 

@@ -168,8 +168,8 @@ class Runs:
         """
         if config.epochs > self.limits.epochs:
             raise Refused(f"{config.epochs:g} epochs are too many here: at most {self.limits.epochs:g}.")
-        share = {"mnist": 0, "both": 0.5, "synthetic": 1}[config.data]
-        if config.train_size * share + config.non_digits > self.limits.drawn:
+        digits = config.train_size if config.data != "mnist" else 0
+        if digits + config.non_digits > self.limits.drawn:
             raise Refused(
                 f"This recipe draws too many digits by rule for here: at most {self.limits.drawn:,}."
             )
@@ -177,7 +177,7 @@ class Runs:
 
         def begin(run: Run) -> Beginning:
             model = initial_model(config)
-            return model, fit(model, *self.digits.get(config), config, self.device, progress=True)
+            return model, fit(model, *self.digits.get(config, run.drew), config, self.device, progress=True)
 
         return self._enter(
             secret, lambda name: Run(name, config, begin), wants_mnist=config.data != "synthetic"
@@ -197,7 +197,7 @@ class Runs:
         config = self._resolved(lessons.recipe(parent.config if parent else None, self.digits.here()))
 
         def begin(run: Run) -> Beginning:
-            return lessons.begin(run, start, drawings, self.digits.get(config), self.device)
+            return lessons.begin(run, start, drawings, self.digits.get(config, run.drew), self.device)
 
         def make(name: str) -> Run:
             run = Run(f"{name}, your hand", config, begin, kind="lesson")
