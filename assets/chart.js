@@ -4,7 +4,7 @@ const figure = element.querySelector(".chart");
 const svg = figure.querySelector("svg");
 const readout = figure.querySelector(".chart-readout");
 const logSwitch = figure.querySelector(".chart-log");
-const LETTER = 6.4; // pixels, about the width of a letter at 12 pixels
+const LETTER = 7.2; // pixels, about the width of a bold letter at 12 pixels
 let chart = { series: [], marks: [] };
 let log = null; // null: as the chart proposes, until the visitor chooses
 let cursor = null; // where the crosshair stands, in units of x
@@ -26,7 +26,8 @@ function niceCeiling(value) {
 }
 
 function linearTicks(low, high, wanted) {
-  const step = niceCeiling((high - low) / wanted);
+  let step = niceCeiling((high - low) / wanted);
+  if (step > (high - low) / 2) step = niceCeiling((high - low) / wanted / 2); // one tick beside the first tells too little
   const ticks = [];
   for (let tick = Math.ceil(low / step) * step; tick <= high + step * 1e-6; tick += step) ticks.push(+tick.toPrecision(12));
   return ticks;
@@ -129,7 +130,7 @@ function draw() {
   logSwitch.setAttribute("aria-pressed", String(frame.useLog));
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   const visible = chart.series.filter((series) => series.points.length);
-  const hint = visible.length || width < 320 ? "" : `<text class="chart-hint" x="${(frame.box.left + frame.box.right) / 2}" y="${(frame.box.top + frame.box.bottom) / 2}" text-anchor="middle">${escape(chart.hint ?? "")}</text>`;
+  const hint = visible.length || width < 90 + 7.5 * (chart.hint ?? "").length ? "" : `<text class="chart-hint" x="${(frame.box.left + frame.box.right) / 2}" y="${(frame.box.top + frame.box.bottom) / 2}" text-anchor="middle">${escape(chart.hint ?? "")}</text>`;
   svg.innerHTML = `<title>${escape(chart.summary ?? "")}</title>` + axes(frame) + markers(frame) + visible.map((series) => drawn(series, frame)).join("") + labels(visible, frame) + hint + `<g class="chart-cursor"></g>`;
   svg.setAttribute("aria-label", chart.summary || "A chart, empty as yet");
   point();

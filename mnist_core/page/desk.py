@@ -33,6 +33,7 @@ class Desk:
                     )
                     self.step = gr.Button("Step", elem_id="train-step", visible="hidden")
                     self.stop = gr.Button("Stop", elem_id="train-stop", visible="hidden")
+                self.notice = gr.HTML("", elem_id="train-notice", apply_default_css=False)
                 self.status = Panel(value=status.status(None, 0, None), elem_id="train-status")
                 self.plot = Chart(loss_plot(None, []), height="var(--plot-height)", elem_id="loss-plot")
             with gr.Column(scale=3, min_width=240, elem_id="watcher"):
@@ -40,11 +41,11 @@ class Desk:
                 self.reading = gr.HTML(status.reading(None, ""), elem_id="small-reading")
                 self.trace = Chart(trace_plot(None), height="var(--trace-height)", elem_id="digit-trace")
                 self.lesson = Panel(value=status.lesson(Visit()), elem_id="lesson")
+                self.upload = gr.UploadButton("Upload weights", size="sm", elem_id="upload-weights")
         self.results = Panel(value="", elem_id="results")
-        self.upload = gr.UploadButton(
-            "Upload weights", file_types=[".pt"], size="sm", elem_id="upload-weights", visible="hidden"
+        self.said = gr.HTML(
+            "", html_template='<p role="status" class="unseen">${value}</p>', elem_id="train-said"
         )
-        self.said = gr.HTML("", html_template='<p role="status" class="unseen">${value}</p>')
 
     @property
     def shown(self) -> list[gr.Component]:
@@ -57,14 +58,13 @@ class Desk:
             self.reading,
             self.said,
             self.results,
-            self.upload,
             *buttons,
         ]
 
     @property
     def all(self) -> list[gr.Component]:
         """What a click may change."""
-        return [*self.shown, self.recipe, self.pad, self.weights, self.lesson]
+        return [*self.shown, self.recipe, self.pad, self.weights, self.lesson, self.notice]
 
     def frame(self, visit: Visit, runs: Runs, choice: str, *, panel: bool = True) -> Updates:
         """What the tab should show of a visit now; `panel` says whether the results are written anew."""
@@ -85,7 +85,6 @@ class Desk:
         if panel:
             examination = run.examination if run is not None else None
             updates[self.results] = results.results(visit, run, examination, choice)
-            updates[self.upload] = gr.update(visible=(bool(visit.runs) and visit.panel == "runs") or "hidden")
         paused = run is not None and run.state == "paused" and active is None
         for button, visible in (
             (self.start, active is None and not paused),
@@ -99,6 +98,7 @@ class Desk:
 
     def choices(self, visit: Visit, choice: str) -> gr.update:
         """The weights that may read the pads, and `choice` of them."""
-        trained = [(run.name, run.id) for run in visit.runs.values() if run.weights_step]
+        learned = [run for run in visit.runs.values() if run.weights_step or run.kind == "uploaded"]
+        trained = [(run.name, run.id) for run in learned]
         names = [("the shipped weights", SHIPPED), *trained]
         return gr.update(choices=names, value=choice, visible=bool(trained))

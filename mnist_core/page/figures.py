@@ -40,7 +40,7 @@ def loss_plot(run: Run | None, compared: list[Run]) -> Plot:
         x_grows=True,
         can_log=True,
         log=_explodes(run),
-        hint="Waiting for the first step",
+        hint="No history came along" if run.kind == "uploaded" else "Waiting for the first step",
         summary=_said(run),
     )
 

@@ -19,6 +19,7 @@ NAMES = {
     "dropout1": "Dropout after pooling",
     "dropout2": "Dropout before the last layer",
     "negative_slope": "Leaky ReLU's slope",
+    "freeze": "Freeze the first layer",
     "augment": "Augmentation",
     "evaluations_per_epoch": "Tests per epoch",
     "data": "Digits",
@@ -88,8 +89,8 @@ def _template() -> str:
     <select class="preset-choice">{options}<option value="own">My own</option></select></label>
   <p class="preset-lesson"></p>
   <details class="fold"><summary>Change the recipe</summary>
-    <p class="fold-note">While a run trains, its learning rate and momentum change at once; everything else
-      counts for the next run. The page's address always holds the recipe: copy it to share.</p>
+    <p class="fold-note">Learning rate and momentum also change a run under way; the rest counts for the next.
+      The page's address holds the recipe: copy it to share.</p>
     <div class="knobs">{first}</div>
     <details class="fold more"><summary>More</summary><div class="knobs">{rest}</div></details>
   </details>

@@ -9,7 +9,7 @@ import torch
 
 from mnist_core.model import CLASSES
 from mnist_core.page.panel import button, download, picture
-from mnist_core.page.recipe import CHOICES
+from mnist_core.page.recipe import CHOICES, NAMES
 from mnist_core.runs import Visit
 from mnist_core.runs.examine import Examination
 from mnist_core.runs.recipes import as_python, changed
@@ -57,11 +57,18 @@ def recipe_words(run: Run) -> str:
     if run.kind == "lesson":
         return f"{run.result.get('drawings', 0)} drawings of yours"
     parts = [
-        f"{name.replace('_', ' ')} {CHOICES.get(str(value), value)}"
-        for name, value in changed(run.config).items()
-        if name not in hidden
+        f"{_label(name)} {_value(value)}" for name, value in changed(run.config).items() if name not in hidden
     ]
     return ", ".join(parts) or "the book's"
+
+
+def _label(name: str) -> str:
+    label = NAMES.get(name, name.replace("_", " "))
+    return label[0].lower() + label[1:]
+
+
+def _value(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else CHOICES.get(str(value), str(value))
 
 
 def _table(visit: Visit, shown: Run, choice: str) -> str:
@@ -110,7 +117,9 @@ def _row(run: Run, visit: Visit, shown: Run, choice: str) -> str:
         *(f"{reached[goal]:.0f} s" if goal in reached else "" for goal in (0.98, 0.99)),
     )
     mark = ' class="shown"' if run is shown else ""
-    return f"<tr{mark}>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+    named = zip(COLUMNS, cells, strict=True)
+    row = "".join(f'<td data-column="{column}">{cell}</td>' for column, cell in named)
+    return f"<tr{mark}>{row}</tr>"
 
 
 def _confusion(run: Run, examination: Examination | None) -> str:
@@ -146,7 +155,7 @@ def _mistakes(run: Run, examination: Examination | None) -> str:
     figures = "".join(
         f'<button type="button" data-act="mistake" data-run="{run.id}" data-index="{number}" '
         f'aria-label="A {mistake.truth} read as {mistake.said}: put it on the pad">'
-        f"{picture(mistake.picture, '')}<span>{mistake.truth}, read as <b>{mistake.said}</b><br>"
+        f"{picture(mistake.picture, '')}<span>{mistake.truth} read as <b>{mistake.said}</b><br>"
         f"{mistake.confidence:.0%} sure</span></button>"
         for number, mistake in enumerate(examination.worst)
     )
@@ -192,8 +201,8 @@ def _take_along(run: Run) -> str:
         download(run.history.to_csv().encode(), "history.csv", "text/csv", "History (.csv)"),
     ]
     script = escape(as_python(run.config))
-    copy = '<button type="button" data-act="copy" data-of=".script">Copy as Python</button>'
+    links.append('<button type="button" data-act="copy" data-of=".script">Copy as Python</button>')
     return (
         f'<p>{escape(run.name)} after {run.weights_step:,} steps.</p><p class="acts">{"".join(links)}</p>'
-        f'<div class="python">{copy}<pre class="script" tabindex="0">{script}</pre></div>'
+        f'<pre class="script" tabindex="0">{script}</pre>'
     )

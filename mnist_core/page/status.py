@@ -6,6 +6,7 @@ from __future__ import annotations
 from html import escape
 
 from mnist_core.classifier import Prediction
+from mnist_core.data import drawn_by_rule
 from mnist_core.page.panel import button, picture
 from mnist_core.runs import Visit
 from mnist_core.runs.run import OVER, Run, images_per_second, seconds_left
@@ -38,14 +39,20 @@ def status(run: Run | None, place: int, fetched: tuple[int, int] | None) -> str:
     """How a run stands: a sentence, a bar, and its numbers."""
     if run is None:
         return '<div class="status" data-state="idle"><p>Choose a recipe and press Train.</p></div>'
-    last = run.history.last
-    share = last.step / last.steps if last is not None else 0.0
+    bar = "" if run.kind == "uploaded" else _bar(run)
     return (
         f'<div class="status" data-state="{run.state}">'
-        f"<p><strong>{escape(run.name)}</strong> {_stands(run, place, fetched)}</p>"
-        f'<div class="bar" role="progressbar" aria-label="Progress" aria-valuemin="0" aria-valuemax="100" '
-        f'aria-valuenow="{share:.0%}"><i style="width: {share:.1%}"></i></div>'.replace('%"><i', '"><i')
-        + f'<p class="numbers">{_numbers(run)}</p>{_advice(run)}</div>'
+        f"<p><strong>{escape(run.name)}</strong> {_stands(run, place, fetched)}</p>{bar}"
+        f'<p class="numbers">{_numbers(run)}</p>{_advice(run)}</div>'
+    )
+
+
+def _bar(run: Run) -> str:
+    last = run.history.last
+    percent = f"{100 * last.step / last.steps:.1f}" if last is not None else "0"
+    return (
+        '<div class="bar" role="progressbar" aria-label="Progress" aria-valuemin="0" aria-valuemax="100" '
+        f'aria-valuenow="{percent}"><i style="width: {percent}%"></i></div>'
     )
 
 
@@ -57,7 +64,10 @@ def _stands(run: Run, place: int, fetched: tuple[int, int] | None) -> str:
     if run.state == "running" and run.testing is not None:
         return f"reads the test digits: {run.testing[0]:,} of {run.testing[1]:,}."
     if run.state == "running" and run.history.last is None:
-        return "loads the digits."
+        total = drawn_by_rule(run.config)
+        return (
+            f"draws its digits: {run.drawn:,} of {total:,}." if total and run.drawn else "loads the digits."
+        )
     return "are ready to read." if run.kind == "uploaded" else f"{_STATES[run.state]}."
 
 
@@ -89,20 +99,21 @@ def _advice(run: Run) -> str:
             act = button("Train on the built-in digits", "synthetic", kind="primary", run=run.id)
     elif run.active and run.trouble is not None:
         said = run.trouble.says
-    elif run.kind == "lesson" and "right_after" in run.result:
+    elif run.kind == "lesson" and run.state == "finished" and len(run.history.evaluations) > 1:
         said = _learned(run)
         act = button("Undo", "undo", run=run.id)
     elif run.note:
         said = run.note
-    return f'<p class="advice">{escape(said)} {act}</p>' if said else ""
+    return f'<p class="advice"><span>{escape(said)}</span>{act}</p>' if said else ""
 
 
 def _learned(run: Run) -> str:
     before, after = run.history.evaluations[0], run.history.evaluations[-1]
     n = run.result["drawings"]
+    tests = "built-in test digits" if run.config.data == "synthetic" else "MNIST's test digits"
     return (
-        f"Yours: {run.result['right_before']} of {n} right before, {run.result['right_after']} after. "
-        f"Test digits: {before.accuracy:.2%} before, {after.accuracy:.2%} after."
+        f"Of your {n}: {run.result['right_before']} right before, {run.result['right_after']} now. "
+        f"Of {tests}: {before.accuracy:.2%} before, {after.accuracy:.2%} now."
     )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,11 @@ from PIL import Image
 from mnist_core.config import TrainConfig, knobs
 from mnist_core.page import results, status
 from mnist_core.page.desk import Desk, Updates
+from mnist_core.page.faults import own_sentence
 from mnist_core.page.pad import Drawing, Picture
 from mnist_core.preprocess import preprocess
 from mnist_core.runs import SHIPPED, Refused, Visit, registry
+from mnist_core.runs.run import Run
 
 FRAME_SECONDS = 0.3  # between two updates of the page while a run is active
 KERNELS_EVERY = 4  # frames
@@ -61,11 +65,30 @@ def train_tab(secret: gr.Component, weights: gr.Dropdown, tab: gr.Tab, page: gr.
         hands.choose, [secret, desk.recipe], [desk.start], trigger_mode="always_last", **_AT_ONCE
     )
     desk.pad.input(hands.see, [secret, desk.pad], [desk.reading], trigger_mode="always_last", **_AT_ONCE)
-    tab.select(hands.open, [secret, weights], [*desk.shown, weights], **_AT_ONCE).then(
+    tab.select(hands.open, [secret, weights], [*desk.shown, weights, desk.notice], **_AT_ONCE).then(
         hands.follow, [secret, weights], [*desk.shown, weights], **_STREAM
     )
     page.load(None, js=OPEN_IF_LINKED)
     page.unload(leave)
+
+
+def told(handler: Callable[..., Updates]) -> Callable[..., Updates]:
+    """A handler of `Hands` whose refusals are read on the page; what it does otherwise clears the last one.
+
+    Gradio's page shows an error only of calls that wait in its queue.
+    """
+
+    @functools.wraps(handler)
+    def telling(hands: Hands, *arguments: Any) -> Updates:
+        try:
+            return {hands.desk.notice: ""} | handler(hands, *arguments)
+        except ValueError as error:
+            sentence = own_sentence(error)
+            if sentence is None:
+                raise
+            return {hands.desk.notice: f'<p role="alert">{escape(sentence)}</p>'}
+
+    return telling
 
 
 class Hands:
@@ -74,23 +97,28 @@ class Hands:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
 
+    @told
     def start(self, secret: str, recipe: TrainConfig, request: gr.Request) -> Updates:
         """Train by the recipe on the form."""
         visit = registry().visit(secret, request.session_hash)
         return self._started(visit, registry().start(secret, recipe))
 
+    @told
     def pause(self, secret: str) -> Updates:
         visit = registry().visit(secret)
         if visit.active is not None:
             registry().pause(secret, visit.active.id)
         return self._now(visit)
 
+    @told
     def resume(self, secret: str, request: gr.Request) -> Updates:
         return self._go_on(registry().visit(secret, request.session_hash), secret, single_step=False)
 
+    @told
     def step(self, secret: str, request: gr.Request) -> Updates:
         return self._go_on(registry().visit(secret, request.session_hash), secret, single_step=True)
 
+    @told
     def stop(self, secret: str) -> Updates:
         """End what runs; the weights so far read the pad."""
         visit = registry().visit(secret)
@@ -103,13 +131,14 @@ class Hands:
         """Report on the visit's run until it neither trains nor waits; then its weights read the pad."""
         runs = registry()
         visit = runs.visit(secret, request.session_hash)
-        run, number, known = visit.active, 0, None
+        run, number, known = visit.active, 0, _milestones(visit.active)
         examining = asyncio.create_task(asyncio.to_thread(examine_if_asked, secret))
         while run is not None and run.active:
             run.watched = time.monotonic()
             kernels = visit.panel == "kernels" and number % KERNELS_EVERY == 0
-            yield self.desk.frame(visit, runs, choice, panel=kernels or known is not run.examination)
-            number, known = number + 1, run.examination
+            reached = _milestones(run)
+            yield self.desk.frame(visit, runs, choice, panel=kernels or number == 0 or known != reached)
+            number, known = number + 1, reached
             await asyncio.sleep(FRAME_SECONDS)
         over = run is not None and run.state in ("finished", "stopped")
         yield self._now(visit, choice) | (self._reads(visit) if over else {})
@@ -118,6 +147,7 @@ class Hands:
             reads = run.id if run is not None and over else choice
             yield {self.desk.results: self._now(visit, reads)[self.desk.results]}
 
+    @told
     def act(
         self, secret: str, choice: str, recipe: TrainConfig, event: gr.EventData, request: gr.Request
     ) -> Updates:
@@ -129,6 +159,7 @@ class Hands:
             raise Refused("The page has no such button. Reload it and try again.")
         return action(self, visit, secret, choice, wanted)
 
+    @told
     def upload(self, secret: str, path: str | None) -> Updates:
         """Take a file of weights as a run that needs no training."""
         if not path:
@@ -154,6 +185,7 @@ class Hands:
         visit.ink = ink if ink is not None and ink.any() else None
         return self.desk.frame(visit, registry(), SHIPPED, panel=False)[self.desk.reading]
 
+    @told
     def open(self, secret: str, choice: str, request: gr.Request) -> Updates:
         """Show the visit as it stands, after a reload too."""
         visit = registry().visit(secret, request.session_hash)
@@ -170,7 +202,8 @@ class Hands:
 
     def synthetic(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
         config = replace(registry().run(secret, str(wanted.get("run"))).config, data="synthetic")
-        config = replace(config, train_size=min(config.train_size, registry().limits.drawn))
+        most = max(100, registry().limits.drawn - config.non_digits)
+        config = replace(config, train_size=min(config.train_size, most))
         return self._started(visit, registry().start(secret, config)) | {self.desk.recipe: config}
 
     def use(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
@@ -273,6 +306,14 @@ _ACTIONS = {
         "mistake", "label", "unlabel", "teach",
     )
 }  # fmt: skip
+
+
+def _milestones(run: Run | None) -> tuple[Any, ...]:
+    """What the results show of a run besides its kernels: they are written anew when it changes, and only
+    then, since whoever is typing in them would be interrupted."""
+    if run is None:
+        return ()
+    return run.state, run.weights is not None, run.history.tested, run.examination
 
 
 def examine_if_asked(secret: str) -> bool:
