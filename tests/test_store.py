@@ -1,4 +1,4 @@
-"""The digits that runs learn from: what recipes get, what calibrates them, drawings that can be called off."""
+"""The digits that runs learn from: what recipes get, what calibrates them, drawings called off."""
 
 from __future__ import annotations
 
