@@ -16,6 +16,7 @@
 | `state_session_capacity` | 128 | each holds a copy of the page's configuration; 10,000 would be gigabytes |
 | `api_open` | off | a queued function cannot be called past the queue |
 | `max_size` | 64 | the queue is bounded and says no politely when full |
+| `sleep_when_free` | 20 and 100 ms | at Gradio's 1 and 10 ms an empty queue takes 5 % of a processor |
 | `server_name`, `server_port` | `GRADIO_SERVER_NAME`, `_PORT` | 127.0.0.1:7860; on a Space 0.0.0.0 |
 """
 
@@ -32,6 +33,7 @@ from mnist_core.page.faults import CarefulBlocks
 from mnist_core.page.guard import Caps, Guard
 
 QUEUE_LENGTH = 64  # waiting calls
+QUEUE_LOOK_SECONDS, PROGRESS_LOOK_SECONDS = 0.02, 0.1  # between two looks whether there is something to do
 SESSION_STATES = 128
 PICTURE_PIXELS = 20_000_000  # a phone's photograph has 12 million; larger ones are not unpacked
 
@@ -50,6 +52,8 @@ def start(demo: CarefulBlocks, caps: Caps, **look: Any) -> str:
     PIL.Image.MAX_IMAGE_PIXELS = PICTURE_PIXELS
     warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
     demo.queue(max_size=QUEUE_LENGTH, api_open=False)
+    demo._queue.sleep_when_free = QUEUE_LOOK_SECONDS  # no argument of Gradio's reaches these
+    demo._queue.progress_update_sleep_when_free = PROGRESS_LOOK_SECONDS
     on_a_space = "SPACE_ID" in os.environ
     _, address, _ = demo.launch(
         app_kwargs={"middleware": [Middleware(Guard, caps=caps)]},

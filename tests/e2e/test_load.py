@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import statistics
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,6 +26,7 @@ VISITORS, FEWER_VISITORS = 40, 12
 UPDATES_PER_SECOND = 3.0  # of each visitor
 SLOWEST_SECONDS = 0.075  # at the 95th percentile
 KEPT_SPEED = 0.6  # of training's speed without visitors
+IDLE_SHARE = 0.03  # of one processor
 EPOCHS = 20  # far more than the test waits for
 
 
@@ -108,6 +111,12 @@ async def _load(url: str, count: int, seconds: float) -> tuple[Tally, float, flo
     return tally, alone, together
 
 
+def _processor_seconds(pid: int) -> float:
+    """Processor time that a process has had, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # user and system, proc(5)
+
+
 def _check(start_server: Callable[..., Any], data_folder: Any, count: int, seconds: float) -> Tally:
     server = start_server(MNIST_DATA_DIR=str(data_folder))
     tally, alone, together = run(_load(server.url, count, seconds))
@@ -123,6 +132,16 @@ def _check(start_server: Callable[..., Any], data_folder: Any, count: int, secon
     assert httpx.get(f"{server.url}/health").json()["faults"] == 0, server.output()[-4_000:]
     assert together >= KEPT_SPEED * alone
     return tally
+
+
+def test_a_page_that_nobody_uses_leaves_the_processor_alone(start_server: Callable[..., Any]) -> None:
+    server = start_server()
+    time.sleep(6.0)  # what starts in the background has started
+    began, before = time.monotonic(), _processor_seconds(server.process.pid)
+    time.sleep(5.0)
+    share = (_processor_seconds(server.process.pid) - before) / (time.monotonic() - began)
+    print(f"\nidle: {share:.1%} of a processor")
+    assert share < IDLE_SHARE
 
 
 @pytest.mark.mnist
