@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import os
 import statistics
 import time
@@ -64,7 +65,7 @@ async def _visit(visitor: Visitor, sheets: list[Any], until: float, tally: Tally
         image, expected = sheets[rng.integers(len(sheets))]
         try:
             answer = await visitor.draw(number, image)
-        except (httpx.HTTPError, KeyError, ValueError) as error:
+        except (OSError, http.client.HTTPException, KeyError, ValueError) as error:
             tally.errors.append(repr(error))
             continue
         tally.seconds.append(time.monotonic() - began)
