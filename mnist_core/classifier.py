@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,13 +16,13 @@ from mnist_core import checkpoint
 from mnist_core.data import Digits
 from mnist_core.model import CLASSES, ConvNet
 from mnist_core.preprocess import find_ink, normalise, place, preprocess, upright_size
-from mnist_core.segment import Piece, atoms, best_reading, strips
+from mnist_core.segment import Piece, atoms, best_cut, best_reading, cuts, part, shrink
 
 SHIPPED_WEIGHTS = Path(__file__).resolve().parent.parent / "assets" / "weights.pt"
 REFUSED = 0.02  # of digits may be called "not sure" for the sake of letters and scribbles that are
-SURE = 0.95  # probability from which a piece is not tried as two digits that touch
+SURE = 0.9  # probability from which a piece is not tried as two digits that touch
 SCORING_TEMPERATURE = 1.2  # for comparing ways to part a number, chosen on such drawn by rule
-DOUBT_COST = 0.2  # see `Classifier._score`
+DOUBT_COST = 0.2  # see `_Look.score`
 _TEMPERATURES = tuple(0.3 * 1.05**step for step in range(60))  # 0.3 to 5.3
 
 
@@ -91,7 +91,10 @@ class Classifier:
         Raises:
             ValueError: not a picture.
         """
-        return self._answer(preprocess(image))
+        model_input = preprocess(image)
+        if not model_input.any():
+            return Prediction(None, [1 / CLASSES] * CLASSES, model_input, None, "Nothing is drawn here.")
+        return self._answer(model_input, self._log_probabilities(model_input)[0])
 
     def read(self, image: Image.Image | np.ndarray) -> list[Prediction]:
         """The digits in a picture, left to right, each with its box; an empty list when it is blank.
@@ -105,50 +108,93 @@ class Classifier:
         pieces = atoms(ink)
         if not pieces:
             return []
-        digits, _ = best_reading(pieces, self._score)
+        looks: dict[Piece, _Look] = {}
+
+        def score(pieces: list[Piece]) -> np.ndarray:
+            looks.update(self._look(pieces))
+            return np.array([looks[piece].score for piece in pieces])
+
+        digits = [end for digit in best_reading(pieces, score) for end in self._parted(digit, looks)]
         across, down = (
             given / found for given, found in zip(upright_size(image), ink.shape[::-1], strict=True)
         )
         predictions = []
-        for digit in itertools.chain.from_iterable(self._parted(digit) for digit in digits):
+        for digit in digits:
             left, top, right, bottom = digit.box
             box = (round(left * across), round(top * down), round(right * across), round(bottom * down))
-            predictions.append(replace(self._answer(place(digit.ink)), box=box))
+            look = looks[digit]
+            predictions.append(replace(self._answer(look.model_input, look.log_probabilities), box=box))
         return predictions
 
-    def _parted(self, piece: Piece) -> list[Piece]:
-        """A piece that is surely one digit as it is; another cut into the digits that it more probably is."""
-        pieces, best = best_reading([piece], self._score)
-        if best >= math.log(SURE):
-            return pieces
-        parts, costs = strips(piece)
-        cut, total = best_reading(parts, self._score, most_together=len(parts), costs=costs)
-        return cut if total > best else pieces
+    def _parted(self, piece: Piece, looks: dict[Piece, _Look]) -> list[Piece]:
+        """A piece that is surely one digit as it is; another cut into the digits that it more probably is.
 
-    def _score(self, pieces: list[Piece]) -> np.ndarray:
-        """For each piece the logarithm of the likeliest digit's probability, and less for what is hardly one.
-
-        A picture of no digit says ln 0.1 at worst, and two halves that are digits after all often say less
-        together: without the second term one unsure whole would win against them.
+        Args:
+            piece: one of those in `looks`, which gains the digits it is cut into.
         """
+        whole = looks[piece].likeliest
+        if whole >= math.log(SURE):
+            return [piece]
+        small = shrink(piece.ink)
+        tried = cuts(small)
+        if not tried:
+            return [piece]
+        halves = np.stack([place(half) for cut in tried for half in cut.halves(small)])
+        probabilities = np.exp(_tempered(self._log_probabilities(halves), SCORING_TEMPERATURE))
+        cut = best_cut(tried, probabilities.reshape(-1, 2, CLASSES), whole)
+        if cut is None:
+            return [piece]
+        parts = part(piece, cut)
+        looks.update(self._look(parts))
+        return [digit for half in parts for digit in self._parted(half, looks)]
+
+    def _look(self, pieces: Sequence[Piece]) -> dict[Piece, _Look]:
+        """What the network makes of each piece."""
         inputs = np.stack([place(piece.ink) for piece in pieces])
-        likeliest = np.log(self._probabilities(inputs, SCORING_TEMPERATURE).max(axis=1))
-        return likeliest - DOUBT_COST * likeliest**2
+        looks = map(_Look, inputs, self._log_probabilities(inputs))
+        return dict(zip(pieces, looks, strict=True))
 
-    def _probabilities(self, model_inputs: np.ndarray, temperature: float) -> np.ndarray:
-        """uint8 (N, 28, 28) -> float32 (N, 10)."""
+    def _log_probabilities(self, model_inputs: np.ndarray) -> np.ndarray:
+        """uint8 (N, 28, 28) -> float32 (N, 10), as the network gives them."""
         with torch.inference_mode():
-            log_probabilities = self.model(normalise(model_inputs).to(self._device))
-            return (log_probabilities / temperature).softmax(1).cpu().numpy()
+            return self.model(normalise(model_inputs).to(self._device)).cpu().numpy()
 
-    def _answer(self, model_input: np.ndarray) -> Prediction:
-        if not model_input.any():
-            return Prediction(None, [1 / CLASSES] * CLASSES, model_input, None, "Nothing is drawn here.")
-        probabilities = self._probabilities(model_input, self.calibration.temperature)[0].tolist()
+    def _answer(self, model_input: np.ndarray, log_probabilities: np.ndarray) -> Prediction:
+        """The prediction for one picture (28, 28), of which the network says (10,)."""
+        probabilities = np.exp(_tempered(log_probabilities, self.calibration.temperature)).tolist()
         guess = max(range(CLASSES), key=probabilities.__getitem__)
         if probabilities[guess] < self.calibration.threshold:
             return Prediction(None, probabilities, model_input, guess, "Not sure this is a digit.")
         return Prediction(guess, probabilities, model_input, guess)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What the network makes of a piece: its picture (28, 28) uint8, and log-probabilities (10,)."""
+
+    model_input: np.ndarray
+    log_probabilities: np.ndarray
+
+    @property
+    def likeliest(self) -> float:
+        """The logarithm of the likeliest digit's probability, tempered for comparison."""
+        return float(_tempered(self.log_probabilities, SCORING_TEMPERATURE).max())
+
+    @property
+    def score(self) -> float:
+        """The same, and less for what is hardly a digit.
+
+        A picture of no digit says ln 0.1 at worst, and two halves that are digits after all often say less
+        together: without the second term one unsure whole would win against them.
+        """
+        return self.likeliest - DOUBT_COST * self.likeliest**2
+
+
+def _tempered(log_probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """(..., 10) log-probabilities at a temperature (Guo et al. 2017), in 64 bits."""
+    scaled = log_probabilities.astype(np.float64) / temperature
+    scaled -= scaled.max(axis=-1, keepdims=True)
+    return scaled - np.log(np.exp(scaled).sum(axis=-1, keepdims=True))
 
 
 def calibrate(model: ConvNet, digits: Digits, *, refused: float = REFUSED) -> Calibration:

@@ -59,7 +59,8 @@ def find_ink(image: Image.Image | np.ndarray) -> np.ndarray:
     papers = [np.bincount(frame).argmax().astype(np.uint8) for frame in frames]
     if min(picture.size) > 2 * SIZE and any(map(is_photograph, frames, papers)):
         return photographed_ink(picture.convert("L"))
-    return _stretch(functools.reduce(np.maximum, map(_distance, bands, papers)))
+    ink = functools.reduce(np.maximum, map(_distance, bands, papers))
+    return _stretch(ink) if ink.max() >= FAINTEST else np.zeros_like(ink)
 
 
 def upright_size(image: Image.Image | np.ndarray) -> tuple[int, int]:
@@ -112,12 +113,10 @@ def _offset(profile: np.ndarray) -> int:
 
 
 def _stretch(ink: np.ndarray) -> np.ndarray:
-    """Pale ink made as strong as MNIST's; too pale to be ink, none."""
+    """Pale ink made as strong as MNIST's, also that of a hairline that became pale when it was made small."""
     strongest = int(ink.max(initial=0))
-    if strongest >= _FULL:
+    if strongest >= _FULL or not strongest:
         return ink
-    if strongest < FAINTEST:
-        return np.zeros_like(ink)
     return (np.arange(256) * (255 / strongest)).clip(0, 255).astype(np.uint8)[ink]
 
 

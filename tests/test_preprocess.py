@@ -194,3 +194,11 @@ def test_a_photographed_sheet_without_a_digit_is_blank() -> None:
     rng = np.random.default_rng(0)
     empty = Image.new("L", (280, 280), 255)
     assert sum(preprocess(photograph(empty, rng)).any() for _ in range(10)) == 0
+
+
+@pytest.mark.parametrize("side", [400, 1000, 3000])
+def test_a_hairline_is_ink_at_any_size(side: int) -> None:
+    image = Image.new("L", (side, side), 255)
+    seven = [(0.1 * side, 0.1 * side), (0.8 * side, 0.1 * side), (0.3 * side, 0.9 * side)]
+    ImageDraw.Draw(image).line(seven, fill=0, width=1)
+    assert preprocess(image).max() == 255
