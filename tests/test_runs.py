@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import math
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -271,6 +273,30 @@ def test_a_visit_whose_pages_have_closed_is_forgotten_and_lets_go_of_its_memory(
     with pytest.raises(Refused):
         runs.run(ANNE, run.id)
     _until(lambda: run._model is None, 5)
+
+
+def test_what_a_forgotten_visit_trained_leaves_memory(make: Callable[..., Runs]) -> None:
+    runs = make()
+    run = weakref.ref(runs.start(ANNE, LONG))
+    _until(lambda: _done_some(run())())
+    runs.forget(ANNE)
+
+    def gone() -> bool:
+        gc.collect()
+        return run() is None
+
+    _until(gone, 10)
+
+
+def test_a_closed_page_is_waited_for_half_as_long_as_a_silent_one(make: Callable[..., Runs]) -> None:
+    runs = make(Limits(unwatched_seconds=8))
+    runs.visit(ANNE, "one")
+    closed, silent = runs.start(ANNE, LONG), runs.start(BEN, LONG)
+    runs.leave("one")
+    closed.watched = silent.watched = time.monotonic() - 5
+    runs.sweep()
+    _until(lambda: closed.state == "paused")
+    assert silent.active
 
 
 def test_a_visit_that_comes_back_in_time_is_still_known(make: Callable[..., Runs]) -> None:

@@ -26,7 +26,8 @@ class Limits:
         visits: that are remembered at once.
         idle_seconds: after which an unused visit is forgotten.
         gone_seconds: after its last page closed, a visit is forgotten.
-        unwatched_seconds: after which a run whose page no longer asks about it is paused.
+        unwatched_seconds: after which a run whose page no longer asks about it is paused; half of that, if
+            the page has said that it closes.
         drawings: that one lesson may hold.
         upload_bytes: of a file of weights.
         kept_runs: in the folder where runs outlast the page; the oldest go first.

@@ -105,6 +105,7 @@ class Slot:
                 self._serve(run)
             finally:
                 run.settled.set()
+                del run  # or it would stay in memory until another one comes
 
     def _serve(self, run: Run) -> None:
         """Give one run the slot until it is over, paused, or has had its turn."""

@@ -397,8 +397,10 @@ class Runs:
         now = time.monotonic()
         with self._lock:
             for secret, visit in list(self._visits.items()):
+                # A page that said goodbye is not waited for as long as one that only fell silent.
+                patience = self.limits.unwatched_seconds * (0.5 if visit.left is not None else 1)
                 for run in visit.runs.values():
-                    if run.active and now - run.watched > self.limits.unwatched_seconds:
+                    if run.active and now - run.watched > patience:
                         self.slot.pause(run, "The page that watched it had gone.")
                 idle = now - visit.touched > self.limits.idle_seconds
                 if idle or (visit.left is not None and now - visit.left > self.limits.gone_seconds):
