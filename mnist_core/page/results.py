@@ -55,7 +55,8 @@ def recipe_words(run: Run) -> str:
     if run.kind == "uploaded":
         return "uploaded weights"
     if run.kind == "lesson":
-        return f"{run.result.get('drawings', 0)} drawings of yours"
+        count = run.result.get("drawings", 0)
+        return "a drawing of yours" if count == 1 else f"{count} drawings of yours"
     parts = [
         f"{_label(name)} {_value(value)}" for name, value in changed(run.config).items() if name not in hidden
     ]

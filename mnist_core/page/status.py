@@ -25,6 +25,8 @@ _STATES = {
 
 def span(seconds: float) -> str:
     """A length of time as one says it."""
+    if seconds < 1:
+        return "under 1 s"
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
@@ -110,9 +112,10 @@ def _advice(run: Run) -> str:
 def _learned(run: Run) -> str:
     before, after = run.history.evaluations[0], run.history.evaluations[-1]
     n = run.result["drawings"]
+    yours = "your drawing" if n == 1 else f"your {n}"
     tests = "built-in test digits" if run.config.data == "synthetic" else "MNIST's test digits"
     return (
-        f"Of your {n}: {run.result['right_before']} right before, {run.result['right_after']} now. "
+        f"Of {yours}: {run.result['right_before']} right before, {run.result['right_after']} now. "
         f"Of {tests}: {before.accuracy:.2%} before, {after.accuracy:.2%} now."
     )
 

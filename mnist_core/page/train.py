@@ -176,7 +176,7 @@ class Hands:
         visit = registry().visit(secret)
         if visit.active is not None and visit.active.kind == "trained":
             registry().follow_recipe(secret, visit.active.id, recipe)
-        return gr.Button(f"Train · about {status.span(registry().pace.seconds(recipe))}")
+        return gr.Button(f"Train · about {status.span(max(1, registry().pace.seconds(recipe)))}")
 
     def see(self, secret: str, drawing: Drawing) -> str:
         """Note what is on the pad, for the run to read as it learns."""

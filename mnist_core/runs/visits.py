@@ -200,7 +200,7 @@ class Runs:
             return lessons.begin(run, start, drawings, self.digits.get(config, run.drew), self.device)
 
         def make(name: str) -> Run:
-            run = Run(f"{name}, your hand", config, begin, kind="lesson")
+            run = Run(name.replace("Run", "Lesson"), config, begin, kind="lesson")
             run.result |= {"parent": choice, "drawings": len(drawings)}
             return run
 
