@@ -129,6 +129,13 @@ def test_a_piece_is_cut_when_its_halves_are_surer_than_the_whole() -> None:
     assert best_cut([replace(cut, uneven=0.5)], read, whole=float(np.log(0.2))) is None
 
 
+def test_what_is_neither_a_digit_nor_surely_two_stays_whole() -> None:
+    cut = Cut(0.5, 0.0, 0.0)
+    nothing = float(np.log(0.12))
+    assert best_cut([cut], halves_read((1, 0.9, 4, 0.9)), whole=nothing) is cut
+    assert best_cut([cut], halves_read((1, 0.6, 4, 0.6)), whole=nothing) is None
+
+
 def test_cuts_that_are_read_alike_outweigh_a_single_one_that_is_a_little_surer() -> None:
     tried = [Cut(place, 0.0, 0.0) for place in (0.3, 0.45, 0.5, 0.55)]
     read = halves_read((1, 0.99, 7, 0.99), (4, 0.95, 2, 0.95), (4, 0.96, 2, 0.96), (4, 0.95, 2, 0.95))
