@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import statistics
@@ -14,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from visitors import Visitor
+from visitors import Visitor, run
+
+from mnist_core.runs.slot import THREADS
 
 pytestmark = [pytest.mark.full, pytest.mark.browser, pytest.mark.mnist]
 
@@ -32,7 +33,8 @@ def _speed(seen: list[tuple[float, int]]) -> float:
 
 
 def _command_line(folder: Path) -> float:
-    arguments = [f"--{name.replace('_', '-')}={value}" for name, value in RECIPE.items()]
+    recipe = {**RECIPE, "threads": THREADS}  # as many as the page trains with
+    arguments = [f"--{name.replace('_', '-')}={value}" for name, value in recipe.items()]
     command = [sys.executable, "-m", "mnist_core", "train", *arguments, "--out", str(folder / "weights.pt")]
     env = {**os.environ, "PYTHONUNBUFFERED": "1"}
     seen = []
@@ -78,11 +80,11 @@ def test_a_run_read_over_the_stream_keeps_nine_tenths_of_its_speed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     url = start_server(MNIST_RUNS_DIR="").url
-    asyncio.run(_stream(url))  # the digits are in memory from here on
+    run(_stream(url))  # the digits are in memory from here on
     ratios: dict[str, list[float]] = {"an HTTP client": [], "Chromium": []}
     for _ in range(PAIRS):
         alone = _command_line(tmp_path)
-        ratios["an HTTP client"].append(asyncio.run(_stream(url)) / alone)
+        ratios["an HTTP client"].append(run(_stream(url)) / alone)
         alone = _command_line(tmp_path)
         page = open_page(f"{url}/?" + "&".join(f"{name}={value}" for name, value in RECIPE.items()))
         page.locator("#train-start").wait_for()
