@@ -148,10 +148,9 @@ def cuts(ink: np.ndarray) -> list[Cut]:
     crossed = lines.round().astype(int).clip(0, width - 1)
     severed = ink[np.arange(height), crossed].sum(axis=1) / (255 * height)
     inked = ink > FAINTEST
-    first = np.where(
-        inked.any(axis=1), inked.argmax(axis=1), width * 2
-    )  # in each row; far away if it has none
-    last = np.where(inked.any(axis=1), width - 1 - inked[:, ::-1].argmax(axis=1), -width)
+    written = inked.any(axis=1)
+    first = np.where(written, inked.argmax(axis=1), 2 * width)  # in each row; far outside if it has none
+    last = np.where(written, width - 1 - inked[:, ::-1].argmax(axis=1), -width)
     shared = SHARED * height
     heights = _extent(first <= lines + shared), _extent(last >= lines - shared)
     uneven = np.abs(np.log(heights[0] / heights[1]))

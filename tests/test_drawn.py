@@ -73,6 +73,14 @@ def test_drawn_letters_are_refused(shipped) -> None:
     assert refused >= 0.8
 
 
+def test_few_letters_are_cut_into_digits(shipped) -> None:
+    rng = np.random.default_rng(0)
+    found = [shipped.read(varied(strokes, rng)) for _, strokes in drawings("dev-letters.json.gz")]
+    cut = np.mean([len(predictions) > 1 for predictions in found])
+    print(f"letters cut into digits {cut:.2%}, n={len(found)}")
+    assert cut <= 0.5
+
+
 def test_reading_a_single_digit_finds_one(shipped, digits) -> None:
     rng = np.random.default_rng(0)
     found = ["".join(str(p.guess) for p in shipped.read(varied(strokes, rng))) for _, strokes in digits]
