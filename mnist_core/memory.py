@@ -1,10 +1,11 @@
-"""Freed memory is kept for the next step, not handed back to the system and asked for again."""
+"""Freed memory is kept for the next step while a run trains, and handed back to the system after it."""
 
 from __future__ import annotations
 
 import ctypes
 import functools
 import sys
+from collections.abc import Callable
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 _KEPT = 512 * 2**20  # bytes that may lie free at the end of the heap before they go back
@@ -18,9 +19,22 @@ def keep_freed_memory() -> bool:
     A step allocates and frees some tens of MB. By default glibc hands them back to the system at once, and
     the next step spends up to a third of its time on having each page of them mapped and zeroed again.
     """
-    if sys.platform != "linux":
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
+    mallopt = _glibc("mallopt")  # musl has none
     return mallopt is not None and bool(
         mallopt(_M_TRIM_THRESHOLD, _KEPT) and mallopt(_M_MMAP_THRESHOLD, _HEAPED)
     )
+
+
+def give_back_freed_memory() -> bool:
+    """Hand what lies free in malloc's heaps back to the system now; True if glibc could be told.
+
+    Between two runs nothing takes a next step, and every run leaves its holes elsewhere: a process that keeps
+    them all grows from run to run.
+    """
+    trim = _glibc("malloc_trim")
+    return trim is not None and bool(trim(0))
+
+
+def _glibc(name: str) -> Callable[..., int] | None:
+    """A function of the C library; None where it has none of that name."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None

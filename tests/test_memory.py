@@ -1,4 +1,4 @@
-"""Freed memory is kept for the next step."""
+"""Freed memory is kept for the next step, until it is told to go back."""
 
 import subprocess
 import sys
@@ -32,3 +32,33 @@ def _page_faults(how: str) -> int:
 @pytest.mark.skipif(sys.platform != "linux", reason="only glibc can be told")
 def test_memory_that_a_step_frees_is_not_mapped_again_for_the_next() -> None:
     assert _page_faults("keep") < _page_faults("default") / 5
+
+
+_COUNT_BYTES = """
+from pathlib import Path
+import torch
+from mnist_core.memory import give_back_freed_memory, keep_freed_memory
+
+def held():
+    return int(Path("/proc/self/statm").read_text().split()[1])  # pages
+
+keep_freed_memory()
+before = held()
+blocks = [torch.ones(2_000_000) for _ in range(20)]  # 8 MB each
+last = torch.ones(2_000_000)  # lies above them: the heap cannot simply end earlier
+full = held() - before
+del blocks
+kept = held() - before
+assert give_back_freed_memory()
+print(kept / full, (held() - before) / full)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc can be told")
+def test_memory_that_a_run_leaves_goes_back() -> None:
+    answer = subprocess.run(
+        [sys.executable, "-c", _COUNT_BYTES], capture_output=True, text=True, check=True, timeout=120
+    )
+    kept, left = map(float, answer.stdout.split())
+    assert kept > 0.9
+    assert left < 0.2

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import torch
 
 from mnist_core.events import Finished, Step
+from mnist_core.memory import give_back_freed_memory
 from mnist_core.runs.limits import Limits
 from mnist_core.runs.run import Interrupted, Run
 
@@ -106,6 +107,7 @@ class Slot:
             finally:
                 run.settled.set()
                 del run  # or it would stay in memory until another one comes
+                give_back_freed_memory()
 
     def _serve(self, run: Run) -> None:
         """Give one run the slot until it is over, paused, or has had its turn."""
