@@ -42,7 +42,8 @@ ROOMS = {
     "history": "config events",
     "plots": "events history",
     "runs": (
-        "augment checkpoint classifier config data events history model preprocess synthetic trainer training"
+        "augment checkpoint classifier config data events history memory model preprocess synthetic trainer "
+        "training"
     ),
     "trials": "classifier config data events memory model preprocess trainer training",
     "benchmark": (

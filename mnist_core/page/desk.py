@@ -33,7 +33,6 @@ class Desk:
                     )
                     self.step = gr.Button("Step", elem_id="train-step", visible="hidden")
                     self.stop = gr.Button("Stop", elem_id="train-stop", visible="hidden")
-                self.notice = gr.HTML("", elem_id="train-notice", apply_default_css=False)
                 self.status = Panel(value=status.status(None, 0, None), elem_id="train-status")
                 self.plot = Chart(loss_plot(None, []), height="var(--plot-height)", elem_id="loss-plot")
             with gr.Column(scale=3, min_width=240, elem_id="watcher"):
@@ -64,7 +63,7 @@ class Desk:
     @property
     def all(self) -> list[gr.Component]:
         """What a click may change."""
-        return [*self.shown, self.recipe, self.pad, self.weights, self.lesson, self.notice]
+        return [*self.shown, self.recipe, self.pad, self.weights, self.lesson]
 
     def frame(self, visit: Visit, runs: Runs, choice: str, *, panel: bool = True) -> Updates:
         """What the tab should show of a visit now; `panel` says whether the results are written anew."""

@@ -13,7 +13,7 @@
 | `allowed_paths` | none | only Gradio's own cache is served |
 | `max_file_size` | as `Caps` | and JSON bodies are capped too, by the guard |
 | `delete_cache` | hourly (`CarefulBlocks`) | uploaded and generated files do not pile up |
-| `state_session_capacity` | 128 | each holds a copy of the page's configuration; 10,000 would be gigabytes |
+| `state_session_capacity` | 32 | what Gradio remembers of a page, up to a megabyte, is never asked for |
 | `api_open` | off | a queued function cannot be called past the queue |
 | `max_size` | 64 | the queue is bounded and says no politely when full |
 | `sleep_when_free` | 20 and 100 ms | at Gradio's 1 and 10 ms an empty queue takes 5 % of a processor |
@@ -34,7 +34,7 @@ from mnist_core.page.guard import Caps, Guard
 
 QUEUE_LENGTH = 64  # waiting calls
 QUEUE_LOOK_SECONDS, PROGRESS_LOOK_SECONDS = 0.02, 0.1  # between two looks whether there is something to do
-SESSION_STATES = 128
+SESSION_STATES = 32  # the page's values travel with each call, and visits keep what must last (`runs`)
 PICTURE_PIXELS = 20_000_000  # a phone's photograph has 12 million; larger ones are not unpacked
 
 

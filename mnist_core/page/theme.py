@@ -9,7 +9,7 @@ import gradio as gr
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 STYLES = ("page.css", "pad.css", "reading.css", "train.css", "inside.css", "toys.css")  # in this order
-SCRIPTS = ("ink.js", "pad.js")  # run before Gradio builds the page
+SCRIPTS = ("notice.js", "ink.js", "pad.js")  # run before Gradio builds the page
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")
 FONT_MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 

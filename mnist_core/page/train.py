@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,6 @@ from PIL import Image
 from mnist_core.config import TrainConfig, knobs
 from mnist_core.page import results, status
 from mnist_core.page.desk import Desk, Updates
-from mnist_core.page.faults import own_sentence
 from mnist_core.page.pad import Drawing, Picture
 from mnist_core.preprocess import preprocess
 from mnist_core.runs import SHIPPED, Refused, Visit, registry
@@ -65,30 +62,11 @@ def train_tab(secret: gr.Component, weights: gr.Dropdown, tab: gr.Tab, page: gr.
         hands.choose, [secret, desk.recipe], [desk.start], trigger_mode="always_last", **_AT_ONCE
     )
     desk.pad.input(hands.see, [secret, desk.pad], [desk.reading], trigger_mode="always_last", **_AT_ONCE)
-    tab.select(hands.open, [secret, weights], [*desk.shown, weights, desk.notice], **_AT_ONCE).then(
+    tab.select(hands.open, [secret, weights], [*desk.shown, weights], **_AT_ONCE).then(
         hands.follow, [secret, weights], [*desk.shown, weights], **_STREAM
     )
     page.load(None, js=OPEN_IF_LINKED)
     page.unload(leave)
-
-
-def told(handler: Callable[..., Updates]) -> Callable[..., Updates]:
-    """A handler of `Hands` whose refusals are read on the page; what it does otherwise clears the last one.
-
-    Gradio's page shows an error only of calls that wait in its queue.
-    """
-
-    @functools.wraps(handler)
-    def telling(hands: Hands, *arguments: Any) -> Updates:
-        try:
-            return {hands.desk.notice: ""} | handler(hands, *arguments)
-        except ValueError as error:
-            sentence = own_sentence(error)
-            if sentence is None:
-                raise
-            return {hands.desk.notice: f'<p role="alert">{escape(sentence)}</p>'}
-
-    return telling
 
 
 class Hands:
@@ -97,28 +75,23 @@ class Hands:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
 
-    @told
     def start(self, secret: str, recipe: TrainConfig, request: gr.Request) -> Updates:
         """Train by the recipe on the form."""
         visit = registry().visit(secret, request.session_hash)
         return self._started(visit, registry().start(secret, recipe))
 
-    @told
     def pause(self, secret: str) -> Updates:
         visit = registry().visit(secret)
         if visit.active is not None:
             registry().pause(secret, visit.active.id)
         return self._now(visit)
 
-    @told
     def resume(self, secret: str, request: gr.Request) -> Updates:
         return self._go_on(registry().visit(secret, request.session_hash), secret, single_step=False)
 
-    @told
     def step(self, secret: str, request: gr.Request) -> Updates:
         return self._go_on(registry().visit(secret, request.session_hash), secret, single_step=True)
 
-    @told
     def stop(self, secret: str) -> Updates:
         """End what runs; the weights so far read the pad."""
         visit = registry().visit(secret)
@@ -147,7 +120,6 @@ class Hands:
             reads = run.id if run is not None and over else choice
             yield {self.desk.results: self._now(visit, reads)[self.desk.results]}
 
-    @told
     def act(
         self, secret: str, choice: str, recipe: TrainConfig, event: gr.EventData, request: gr.Request
     ) -> Updates:
@@ -159,7 +131,6 @@ class Hands:
             raise Refused("The page has no such button. Reload it and try again.")
         return action(self, visit, secret, choice, wanted)
 
-    @told
     def upload(self, secret: str, path: str | None) -> Updates:
         """Take a file of weights as a run that needs no training."""
         if not path:
@@ -185,7 +156,6 @@ class Hands:
         visit.ink = ink if ink is not None and ink.any() else None
         return self.desk.frame(visit, registry(), SHIPPED, panel=False)[self.desk.reading]
 
-    @told
     def open(self, secret: str, choice: str, request: gr.Request) -> Updates:
         """Show the visit as it stands, after a reload too."""
         visit = registry().visit(secret, request.session_hash)

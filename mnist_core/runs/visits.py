@@ -23,6 +23,7 @@ from mnist_core.classifier import Classifier, calibrate
 from mnist_core.config import TrainConfig
 from mnist_core.events import Change
 from mnist_core.history import OPTIMIZER_NAMES
+from mnist_core.memory import give_back_freed_memory
 from mnist_core.runs import lessons
 from mnist_core.runs.examine import Examination, examine
 from mnist_core.runs.limits import Limits, limits_from, on_a_space
@@ -393,9 +394,10 @@ class Runs:
             self.sweep()
 
     def sweep(self) -> None:
-        """Pause the runs that nobody watches, and forget the visits that are over."""
+        """Pause the runs that nobody watches, and forget the visits that are over, and what they held."""
         now = time.monotonic()
         with self._lock:
+            known = len(self._visits)
             for secret, visit in list(self._visits.items()):
                 # A page that said goodbye is not waited for as long as one that only fell silent.
                 patience = self.limits.unwatched_seconds * (0.5 if visit.left is not None else 1)
@@ -405,6 +407,9 @@ class Runs:
                 idle = now - visit.touched > self.limits.idle_seconds
                 if idle or (visit.left is not None and now - visit.left > self.limits.gone_seconds):
                     self.forget(secret)
+            forgot = len(self._visits) < known
+        if forgot:
+            give_back_freed_memory()
 
 
 @functools.cache

@@ -17,6 +17,7 @@ from hand import FOUR_TWO, ONE, SCRIBBLE, SEVEN, at_rest, digit, draw, ink, touc
 from PIL import Image
 
 from mnist_core import Classifier
+from mnist_core.page.faults import APOLOGY
 from mnist_core.synthetic import drawing
 
 pytestmark = pytest.mark.browser
@@ -326,6 +327,24 @@ def test_a_picture_is_read_and_a_file_that_is_none_is_explained(
     give(b"words", "text/plain")
     page.wait_for_function("document.querySelector('#digit-pad .caption').textContent.includes('own file')")
     assert digit(page) == "7"
+
+
+def test_a_call_that_fails_is_told_until_one_succeeds(server: Any, open_page: OpenPage) -> None:
+    page = open_page(server.url, width=390, touch=True)
+    notice = page.get_by_role("alert")
+    page.route("**/gradio_api/run/*", lambda route: route.fulfill(status=500, json={"error": APOLOGY}))
+    draw(page, ONE)
+    notice.wait_for()
+    assert APOLOGY in notice.inner_text()
+    assert ink(page) > 0
+    notice.get_by_role("button", name="Close").click()
+    assert notice.count() == 0
+    draw(page, ONE)
+    notice.wait_for()
+    page.unroute("**/gradio_api/run/*")
+    draw(page, ONE)
+    at_rest(page)
+    assert notice.count() == 0
 
 
 def test_the_page_asks_no_other_host_for_anything(server: Any, open_page: OpenPage) -> None:
