@@ -285,6 +285,8 @@ def test_uploads_of_all_visitors_together_are_capped_by_the_hour() -> None:
         ("GET", f"{API}/file=http://127.0.0.1:9/x", 403),
         ("GET", f"{API}/file=%2F%2Fa.example/x", 403),
         ("GET", "/static/%2e%2e/%2e%2e/routes.py", 404),
+        ("GET", f"/static/{'a' * 256}", 404),
+        ("GET", f"/assets/{'a/' * 2100}", 404),
         ("GET", f"{API}/queue/data", 422),
         ("GET", f"{API}/queue/data?session_hash=nobody", 404),
     ],

@@ -594,8 +594,9 @@ def test_limits_are_careful_on_a_space_and_follow_the_environment() -> None:
     assert limits_from({}) == GENEROUS
     assert limits_from({"SPACE_ID": "someone/digits"}) == CAREFUL
     assert limits_from({"SPACE_ID": "x", "MNIST_LIMIT_QUEUE": "3"}) == replace(CAREFUL, queue=3)
-    with pytest.raises(ValueError, match=r"MNIST_LIMIT_QUEUE must be a number; got 'many'\."):
+    with pytest.raises(ValueError, match=r"MNIST_LIMIT_QUEUE must be a whole number; got 'many'\."):
         limits_from({"MNIST_LIMIT_QUEUE": "many"})
+    assert limits_from({"MNIST_LIMIT_EPOCHS": "0.1"}).epochs == 0.1
 
 
 def test_the_python_script_of_a_recipe_rebuilds_that_recipe() -> None:

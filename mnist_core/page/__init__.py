@@ -13,6 +13,7 @@ from mnist_core.page.reading import reader
 from mnist_core.page.theme import look
 from mnist_core.page.train import train_tab
 from mnist_core.page.visit import VisitSecret
+from mnist_core.runs import registry
 
 __all__ = ["build", "serve", "warm_up"]
 
@@ -36,7 +37,12 @@ def build() -> CarefulBlocks:
 
 
 def serve(demo: CarefulBlocks) -> None:
-    """Serve the page until interrupted: `launch` says how, `theme` how it looks."""
+    """Serve the page until interrupted: `launch` says how, `theme` how it looks.
+
+    Raises:
+        ValueError: a limit in the environment is no number.
+    """
+    registry()  # reads the limits: whoever set a wrong one hears of it now, instead of the first visitor
     launch.serve(demo, **look())
 
 

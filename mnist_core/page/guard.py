@@ -46,6 +46,7 @@ POSTS = {f"{API}/queue/join", f"{API}/cancel", f"{API}/reset", f"{API}/upload"}
 POSTS_BELOW = (f"{API}/run/",)
 PARAMETERS = {"session_hash", "upload_id"}  # of an address; Gradio's others (pages, deep links) are dropped
 HEALTH = "/health"
+LONGEST_PATH, LONGEST_NAME = 1000, 255  # bytes, in all and between slashes: files have no longer names
 
 log = logging.getLogger(__name__)
 
@@ -231,7 +232,10 @@ class Guard:
 def check_route(method: str, path: str) -> str:
     """The path without its closing slash, if this page has such a route for this method. Raises `Refused`."""
     plain = path.rstrip("/") or "/"
-    if "\0" in path or ".." in path.split("/"):
+    encoded = path.encode()
+    names = encoded.split(b"/")
+    too_long = len(encoded) > LONGEST_PATH or max(map(len, names)) > LONGEST_NAME
+    if b"\0" in encoded or b".." in names or too_long:
         raise Refused(404, "There is nothing at this address.")
     readable = plain in GETS or path.startswith(GETS_BELOW)
     postable = plain in POSTS or path.startswith(POSTS_BELOW)

@@ -10,6 +10,7 @@ from typing import TypeVar
 Dataclass = TypeVar("Dataclass")
 
 PREFIX = "MNIST_LIMIT_"  # MNIST_LIMIT_QUEUE=20 sets `queue`
+_KINDS = {"int": int, "float": float}  # of a limit, as its annotation has it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +95,9 @@ def overridden(limits: Dataclass, environment: Mapping[str, str] = os.environ) -
         if name not in environment:
             continue
         try:
-            value = type(getattr(limits, limit.name))(environment[name])
+            value = _KINDS[limit.type](environment[name])
         except ValueError as error:
-            raise ValueError(f"{name} must be a number; got {environment[name]!r}.") from error
+            kind = "a number" if limit.type == "float" else "a whole number"
+            raise ValueError(f"{name} must be {kind}; got {environment[name]!r}.") from error
         limits = replace(limits, **{limit.name: value})
     return limits

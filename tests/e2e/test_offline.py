@@ -127,6 +127,11 @@ def test_a_mirror_that_fails_is_explained_and_the_pad_goes_on_reading(
         assert page.faults == []
 
 
+def test_a_limit_that_is_no_number_is_told_before_anyone_visits(start_server: Callable[..., Any]) -> None:
+    with pytest.raises(RuntimeError, match=r"MNIST_LIMIT_EPOCHS must be a number; got 'few'"):
+        start_server(MNIST_LIMIT_EPOCHS="few")
+
+
 def test_with_nowhere_to_write_the_page_reads_and_trains(
     start_server: Callable[..., Any], open_page: OpenPage
 ) -> None:
