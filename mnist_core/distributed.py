@@ -42,6 +42,7 @@ def together(device: torch.device) -> Iterator[torch.device]:
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield device
+        dist.barrier()  # whoever leaves while another one is still at work takes down both
     finally:
         dist.destroy_process_group()
 
