@@ -24,17 +24,21 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-def _page_faults(how: str) -> int:
-    fixed = {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}  # where glibc begins
-    answer = subprocess.run(
-        [sys.executable, "-c", _COUNT_FAULTS, how],
-        env=os.environ | fixed,
+def _answer(program: str, *arguments: str, **environment: str) -> str:
+    """What a Python program in a process of its own prints."""
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        env=os.environ | environment,
         capture_output=True,
         text=True,
         check=True,
         timeout=120,
-    )
-    return int(answer.stdout)
+    ).stdout
+
+
+def _page_faults(how: str) -> int:
+    fixed = {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}  # where glibc begins
+    return int(_answer(_COUNT_FAULTS, how, **fixed))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only glibc can be told")
@@ -64,9 +68,6 @@ print(kept / full, (held() - before) / full)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only glibc can be told")
 def test_memory_that_a_run_leaves_goes_back() -> None:
-    answer = subprocess.run(
-        [sys.executable, "-c", _COUNT_BYTES], capture_output=True, text=True, check=True, timeout=120
-    )
-    kept, left = map(float, answer.stdout.split())
+    kept, left = map(float, _answer(_COUNT_BYTES).split())
     assert kept > 0.9
     assert left < 0.2
