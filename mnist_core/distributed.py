@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+import torch.distributed.nn  # before there is a group: the default arguments in it keep one alive for good
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -42,9 +44,9 @@ def together(device: torch.device) -> Iterator[torch.device]:
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield device
-        dist.barrier()  # whoever leaves while another one is still at work takes down both
     finally:
         dist.destroy_process_group()
+        gc.collect()  # what held the group, in cycles: a thread of it that outlives Python aborts the process
 
 
 def writer_first(work: Any) -> Any:
@@ -101,7 +103,7 @@ class _SharedTrainer(Trainer):
         return loss / self.world
 
     def freeze(self) -> None:
-        """From here on the processes wait for no gradient of the first convolution."""
+        """From here on the processes wait for no gradient of the layers that stopped."""
         self.parallel = DistributedDataParallel(self.model)
 
     def read(self, tally: Tally, images: torch.Tensor, labels: torch.Tensor) -> None:

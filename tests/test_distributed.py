@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,20 +31,25 @@ CONFIG = TrainConfig(
 )
 
 PROGRAM = """
-import json, sys
+import glob, json, sys
+from pathlib import Path
 import torch
 sys.path[:0] = [".", "tests"]
+from dataclasses import replace
 from test_distributed import CONFIG, digits
 from mnist_core import distributed
 from mnist_core.training import Evaluation, Step, initial_model
 
+config = replace(CONFIG, freeze=float(sys.argv[2]))
 with distributed.together(torch.device("cpu")) as device:
-    events = distributed.fit(initial_model(CONFIG), digits(501, 1), digits(133, 2), CONFIG, device)
+    events = distributed.fit(initial_model(config), digits(501, 1), digits(133, 2), config, device)
     said = [(e.loss, e.n, e.confusion.tolist()) if isinstance(e, Evaluation) else e.loss
             for e in events if isinstance(e, (Evaluation, Step))]
-    rank = torch.distributed.get_rank()
-    with open(f"{sys.argv[1]}/{rank}.json", "w") as file:
-        json.dump({"rank": rank, "writer": distributed.is_writer(), "said": said}, file)
+    rank, writer = torch.distributed.get_rank(), distributed.is_writer()
+threads = [Path(thread, "comm").read_text() for thread in glob.glob("/proc/self/task/*")]
+outlive = [name for name in threads if "gloo" in name]
+with open(f"{sys.argv[1]}/{rank}.json", "w") as file:
+    json.dump({"rank": rank, "writer": writer, "said": said, "outlive": outlive}, file)
 """
 
 
@@ -64,16 +70,21 @@ def launch(*arguments: str, cwd: Path = ROOT) -> str:
         "--nproc-per-node=2",
         *arguments,
     ]
-    return subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True).stdout
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
-def test_two_processes_lose_what_one_loses_and_test_every_digit_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("freeze", (1.0, 0.5))
+def test_two_processes_lose_what_one_loses_and_test_every_digit_once(tmp_path: Path, freeze: float) -> None:
+    config = replace(CONFIG, freeze=freeze)
     (tmp_path / "program.py").write_text(PROGRAM)
-    launch(str(tmp_path / "program.py"), str(tmp_path))
+    launch(str(tmp_path / "program.py"), str(tmp_path), str(freeze))
     lines = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("*.json"))]
-    alone = list(fit(initial_model(CONFIG), digits(501, 1), digits(133, 2), CONFIG))
+    alone = list(fit(initial_model(config), digits(501, 1), digits(133, 2), config))
 
     assert [(line["rank"], line["writer"]) for line in lines] == [(0, True), (1, False)]
+    assert [line["outlive"] for line in lines] == [[], []]  # a thread that did would now and then abort
     assert lines[0]["said"] == lines[1]["said"]
     shared_losses = [said for said in lines[0]["said"] if isinstance(said, float)]
     losses = [event.loss for event in alone if isinstance(event, Step)]
