@@ -249,9 +249,7 @@ def _parts(folder: str, counts: Counts) -> dict[str, dict[str, float]]:
     return {
         "book's loop, batch 32": trial("book_parts", folder=folder, digits=steps * BOOK.batch_size),
         "fit, the book's recipe": trial("fit_parts", folder=folder, recipe=BOOK.to_dict(), steps=steps),
-        f"fit, fast, batch {FAST.batch_size}": trial(
-            "fit_parts", folder=folder, recipe=FAST.to_dict(), steps=steps
-        ),
+        f"fit, fast, batch {FAST.batch_size}": trial("fit_parts", folder=folder, recipe=FAST.to_dict()),
     }
 
 

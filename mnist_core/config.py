@@ -108,7 +108,7 @@ class TrainConfig:
     )
     freeze: float = _knob(
         1.0,
-        "When the first convolution stops learning, as a share of the run; at 1 it never does.",
+        "Share of the run after which the first convolution stops learning; the second has half of the rest.",
         low=0,
         high=1,
     )

@@ -237,7 +237,7 @@ def batches(
         return
     order = torch.randperm(len(labels), generator=chance).to(labels.device)
     for batch in order.split(size):
-        yield images[batch], labels[batch]
+        yield images.index_select(0, batch), labels[batch]
 
 
 def shift(images: torch.Tensor, chance: torch.Generator) -> torch.Tensor:

@@ -103,7 +103,7 @@ class Trainer:
         self.peak = config.learning_rate
         self.step, self.steps, self.epoch, self.seen = 0, 0, 1, 0
         self.seconds = self.testing_seconds = 0.0
-        self._frozen = False
+        self._frozen = 0  # layers
         self.chance = torch.Generator().manual_seed(config.seed)  # shuffles and shifts
         self._seed = int(torch.randint(2**62, (), generator=self.chance))
         self.reseed(0)
@@ -147,26 +147,28 @@ class Trainer:
         learning_rate = self._learning_rate()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        loss = self._take_frozen_or_not(self._augmented(images), labels)
+        loss = self._take_what_learns(self._augmented(images), labels)
         self.step += 1
         self.seen += len(labels)
         self._unsettled.append((self.step, self.epoch, self.seen, len(labels), loss, learning_rate))
 
-    def _take_frozen_or_not(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """As `take`; once the first convolution is frozen it, and all that only it needs, is left out."""
-        if self.step < self.config.freeze * self.steps:
-            return self.take(images, labels)
-        self.model.cn1.requires_grad_(False)
-        if not self._frozen:
-            self._frozen = True
+    def _take_what_learns(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """As `take`; layers that are frozen by now, and all that only they need, are left out."""
+        done = self.step / self.steps
+        frozen = [getattr(self.model, name) for name, when in freezing(self.config).items() if done >= when]
+        for layer in frozen:
+            layer.requires_grad_(False)
+        if len(frozen) > self._frozen:
+            self._frozen = len(frozen)
             self.freeze()
         try:
             return self.take(images, labels)
         finally:
-            self.model.cn1.requires_grad_(True)  # whoever trains this model next decides anew
+            for layer in frozen:
+                layer.requires_grad_(True)  # whoever trains this model next decides anew
 
     def freeze(self) -> None:
-        """The first convolution, which wants no gradient just now, stops learning: nobody has to know."""
+        """One more layer, which wants no gradient just now, stops learning: nobody has to know."""
 
     def take(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Change the weights by one batch, (N, 1, 28, 28) and (N,); its loss, still on the device."""
@@ -225,6 +227,15 @@ class Trainer:
         if self.config.augment == "shift":
             return shift(images, self.chance)
         return vary(images, self._pens) if self.config.augment == "pen" else images
+
+
+def freezing(config: TrainConfig) -> dict[str, float]:
+    """When each of the layers that stop learning before the others does, as a share of the run.
+
+    Layers next to the picture cost most to train and settle first: FreezeOut (Brock et al. 2017,
+    arXiv:1706.04983). As there the moments are evenly spaced: cn1's, cn2's, the run's end.
+    """
+    return {"cn1": config.freeze, "cn2": (config.freeze + 1) / 2}
 
 
 def make_optimizer(model: nn.Module, config: TrainConfig) -> optim.Optimizer | Muon:

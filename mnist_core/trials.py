@@ -13,7 +13,7 @@ import json
 import sys
 import time
 from itertools import islice, pairwise
-from statistics import median
+from statistics import mean
 from typing import Any
 
 import torch
@@ -28,7 +28,7 @@ from mnist_core.events import Evaluation, Step
 from mnist_core.memory import keep_freed_memory
 from mnist_core.model import ConvNet
 from mnist_core.preprocess import normalise
-from mnist_core.trainer import Trainer
+from mnist_core.trainer import Trainer, freezing
 from mnist_core.training import fit, follow, initial_model, pick_device, resolve, test, train
 
 WARM_UP = 10  # batches before the clock starts
@@ -112,16 +112,17 @@ def book_parts(folder: str, digits: int) -> Result:
     return parts.per_step()
 
 
-def fit_parts(folder: str, recipe: Result, steps: int) -> Result:
-    """The same of `fit` by a recipe; the first steps, without the evaluation."""
+def fit_parts(folder: str, recipe: Result, steps: int | None = None) -> Result:
+    """The same of `fit` by a recipe, all its steps unless told how many; without evaluations."""
     device = torch.device("cpu")
     config = resolve(TrainConfig.from_dict(recipe), device)
     keep_freed_memory()
     trainer = Trainer(initial_model(config), config, device)
     parts = _Parts(trainer.model, trainer.optimizer)
     train_data, test_data = (as_tensors(load_mnist(folder, train=train)) for train in (True, False))
-    for _ in islice(follow(trainer, train_data, test_data, progress=False), steps):
-        pass
+    for event in islice(follow(trainer, train_data, test_data, progress=False), steps):
+        if event.step == event.steps:
+            break  # or the test digits would be read
     return parts.per_step()
 
 
@@ -145,12 +146,12 @@ class _Parts:
         self._marks.append((ended, time.perf_counter()))
 
     def per_step(self) -> Result:
-        """Milliseconds by part: the median over all steps but the first few."""
+        """Milliseconds by part: the mean over all steps but the first few."""
         marks = self._marks[4 * WARM_UP - 1 :]  # a step leaves four
         spent: dict[str, list[float]] = {}
         for (_, began), (part, ended) in pairwise(marks):
             spent.setdefault(part, []).append(1000 * (ended - began))
-        return {part: median(times) for part, times in spent.items()}
+        return {part: mean(times) for part, times in spent.items()}
 
 
 def matrix_peak(precision: str, repeats: int) -> Result:
@@ -165,13 +166,14 @@ def step_flops(recipe: Result) -> Result:
     config = TrainConfig.from_dict(recipe)
     model = ConvNet.from_config(config).train()
     images = torch.zeros(config.batch_size, 1, 28, 28)
-    counts = []
-    for learns in (True, False):
-        model.cn1.requires_grad_(learns)
+    flops, began = 0.0, 0.0
+    for name, ends in (freezing(config) | {"fc1": 1.0}).items():
         with FlopCounterMode(display=False) as counter:
             model(images).sum().backward()
-        counts.append(counter.get_total_flops() / config.batch_size)
-    return {"flops_per_image": config.freeze * counts[0] + (1 - config.freeze) * counts[1]}
+        flops += (ends - began) * counter.get_total_flops() / config.batch_size
+        began = ends
+        getattr(model, name).requires_grad_(False)
+    return {"flops_per_image": flops}
 
 
 def one_prediction(repeats: int) -> Result:

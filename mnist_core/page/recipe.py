@@ -19,7 +19,7 @@ NAMES = {
     "dropout1": "Dropout after pooling",
     "dropout2": "Dropout before the last layer",
     "negative_slope": "Leaky ReLU's slope",
-    "freeze": "Freeze the first layer",
+    "freeze": "Freeze the convolutions",
     "augment": "Augmentation",
     "evaluations_per_epoch": "Tests per epoch",
     "data": "Digits",
