@@ -1,11 +1,16 @@
-"""What every test may use: where MNIST lies, and what is skipped where it does not."""
+"""What every test may use: where MNIST lies, what is skipped where it does not, and a place for runs."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from bars import WATCHED, Bars
+
+from mnist_core.runs import Runs
+from mnist_core.runs.limits import Limits
 
 
 def mnist_folder() -> Path | None:
@@ -32,3 +37,17 @@ def data_folder() -> Path:
     if folder is None:
         pytest.skip("MNIST is not here: set MNIST_DATA_DIR, or train once to download it")
     return folder
+
+
+@pytest.fixture
+def make_runs() -> Iterator[Callable[..., Runs]]:
+    """`make_runs(limits, folder=...)`: a registry on bars, closed afterwards."""
+    made: list[Runs] = []
+
+    def build(limits: Limits = WATCHED, **options: object) -> Runs:
+        made.append(Runs(limits, digits=Bars(), device="cpu", **options))
+        return made[-1]
+
+    yield build
+    for runs in made:
+        runs.close()

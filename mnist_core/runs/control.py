@@ -1,0 +1,324 @@
+"""What visits do with their runs: one training thread serves them all, and each visit reaches only its own.
+
+One run trains at a time; the others wait in the order they came. A run that is paused gives up the slot; one
+that trains long while others wait gives it up for a while.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from mnist_core import checkpoint
+from mnist_core.classifier import Classifier, calibrate
+from mnist_core.config import TrainConfig
+from mnist_core.events import Change
+from mnist_core.history import OPTIMIZER_NAMES
+from mnist_core.runs import lessons
+from mnist_core.runs.examine import Examination, examine
+from mnist_core.runs.limits import Limits, limits_from, on_a_space
+from mnist_core.runs.recipes import Pace
+from mnist_core.runs.run import OVER, Beginning, Run
+from mnist_core.runs.shelf import Shelf
+from mnist_core.runs.slot import THREADS, Refused, Slot
+from mnist_core.runs.store import DigitStore
+from mnist_core.runs.visits import Visit, Visits
+from mnist_core.training import fit, initial_model, pick_device, resolve
+
+SHIPPED = "shipped"  # the choice of weights that is nobody's run
+RUNS_VARIABLE = "MNIST_RUNS_DIR"
+
+
+class Runs(Visits):
+    """The registry. Thread-safe.
+
+    Args:
+        limits: None for this machine's own.
+        folder: where finished runs outlast the process; None keeps nothing.
+        digits: what runs learn from; None for this machine's own.
+        device: to train on, see `training.pick_device`.
+    """
+
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        *,
+        folder: Path | None = None,
+        digits: DigitStore | None = None,
+        device: str | None = None,
+    ) -> None:
+        limits = limits or limits_from()
+        super().__init__(limits, Slot(limits, self._over))
+        self.digits = digits or DigitStore()
+        self.device = pick_device(device)
+        self.pace = Pace()
+        self._shelf = Shelf(folder, limits.kept_runs) if folder else None
+        self._examining = threading.Lock()
+
+    def classifier_for(self, secret: str, choice: str | None) -> Classifier:
+        """What reads this visit's pad: one of its own runs by id, else the shipped weights."""
+        with contextlib.suppress(Refused):
+            if isinstance(choice, str) and choice != SHIPPED:
+                run = self.run(secret, choice)
+                if run.weights is not None:
+                    return run.classifier()
+        return _shipped()
+
+    # Run control
+
+    def start(self, secret: str, config: TrainConfig) -> Run:
+        """Queue a new run of a recipe.
+
+        Raises:
+            Refused: the queue is full, the visit has too many runs or one that is active, the recipe is too
+                long.
+        """
+        if config.epochs > self.limits.epochs:
+            raise Refused(f"{config.epochs:g} epochs are too many here: at most {self.limits.epochs:g}.")
+        digits = config.train_size if config.data != "mnist" else 0
+        if digits + config.non_digits > self.limits.drawn:
+            raise Refused(
+                f"This recipe draws too many digits by rule for here: at most {self.limits.drawn:,}."
+            )
+        config = self._resolved(config)
+
+        def begin(run: Run) -> Beginning:
+            model = initial_model(config)
+            return model, fit(model, *self.digits.get(config, run.drew), config, self.device, progress=True)
+
+        return self._enter(
+            secret, lambda name: Run(name, config, begin), wants_mnist=config.data != "synthetic"
+        )
+
+    def teach(self, secret: str, choice: str, drawings: list[tuple[np.ndarray, int]]) -> Run:
+        """Queue a lesson: fine-tune a copy of the chosen weights on the visitor's own drawings.
+
+        Args:
+            choice: whose weights to start from, as in `classifier_for`.
+            drawings: pictures (28, 28) uint8 as `preprocess` makes them, each with the digit it is.
+        """
+        if not 1 <= len(drawings) <= self.limits.drawings:
+            raise Refused(f"A lesson takes 1 to {self.limits.drawings} drawings; got {len(drawings)}.")
+        start = self.classifier_for(secret, choice).model
+        parent = self.visit(secret).runs.get(choice)
+        config = self._resolved(lessons.recipe(parent.config if parent else None, self.digits.here()))
+
+        def begin(run: Run) -> Beginning:
+            return lessons.begin(run, start, drawings, self.digits.get(config, run.drew), self.device)
+
+        def make(name: str) -> Run:
+            run = Run(name.replace("Run", "Lesson"), config, begin, kind="lesson")
+            run.result |= {"parent": choice, "drawings": len(drawings)}
+            return run
+
+        return self._enter(secret, make, wants_mnist=False)
+
+    def examine(self, secret: str, run_id: str) -> Examination:
+        """What the newest snapshot of a run gets wrong on the test digits; worked out once for each
+        snapshot."""
+        run = self.run(secret, run_id)
+        with self._examining:
+            if run.examination is None or run.examination.step != run.weights_step:
+                run.examination = examine(run.model(), self.digits.test(run.config), run.weights_step)
+            return run.examination
+
+    def adopt(self, secret: str, run: Run) -> Run:
+        """Add a run that needs no training: uploaded weights."""
+        with self._lock:
+            visit = self.visit(secret)
+            self._check_room(visit)
+            visit.made += 1
+            visit.runs[run.id] = run
+            visit.current = run.id
+            return run
+
+    def upload(self, secret: str, path: Path) -> Run:
+        """Add weights from a file as a run that needs no training.
+
+        Raises:
+            CheckpointError: the file is too large, or holds no weights of this network.
+        """
+        with path.open("rb") as file:
+            model, metadata = checkpoint.load(file, max_bytes=self.limits.upload_bytes)
+        network = metadata.get("network") or {}
+        run = Run("Uploaded weights", TrainConfig(**network), kind="uploaded")
+        run.state = "finished"
+        run.hold(model, metadata)
+        return self.adopt(secret, run)
+
+    def pause(self, secret: str, run_id: str, note: str = "") -> Run:
+        """Take a run out of its slot or the queue; it goes on exactly there when resumed."""
+        run = self.run(secret, run_id)
+        self.slot.pause(run, note)
+        run.settled.wait(1.0)
+        return run
+
+    def resume(self, secret: str, run_id: str, *, single_step: bool = False) -> Run:
+        """Queue a paused run again, for good or for one step."""
+        run = self.run(secret, run_id)
+        with self._lock:
+            visit = self.visit(secret)
+            if run.state != "paused":
+                raise Refused(f"{run.name} is {run.state}; only a paused run can go on.")
+            self._check_slot(visit)
+            run.single_step, run.note = single_step, ""
+            self.slot.line_up(run)
+            return run
+
+    def stop(self, secret: str, run_id: str) -> Run:
+        """End a run; its curve and its weights so far stay."""
+        run = self.run(secret, run_id)
+        self.slot.end(run, "")
+        run.settled.wait(1.0)
+        return run
+
+    def change(
+        self, secret: str, run_id: str, *, learning_rate: float | None = None, momentum: float | None = None
+    ) -> None:
+        """Have a run under way take its next steps differently; the plot is marked there."""
+        run = self.run(secret, run_id)
+        if run.state in OVER:
+            raise Refused(f"{run.name} is over; the new value counts for the next run.")
+        if momentum is not None and run.config.optimizer != "momentum":
+            raise Refused(
+                f"Only SGD with momentum has a momentum, not {OPTIMIZER_NAMES[run.config.optimizer]}."
+            )
+        said = [f"rate {learning_rate:g}"] if learning_rate is not None else []
+        said += [f"momentum {momentum:g}"] if momentum is not None else []
+        run.change(Change(learning_rate=learning_rate, momentum=momentum), ", ".join(said))
+
+    def follow_recipe(self, secret: str, run_id: str, recipe: TrainConfig) -> None:
+        """Take over what of a recipe can be changed while a run is under way, if it differs."""
+        run = self.run(secret, run_id)
+        rate = recipe.learning_rate if recipe.learning_rate != run.learning_rate else None
+        momentum = recipe.momentum if recipe.momentum != run.momentum else None
+        if run.config.optimizer != "momentum":
+            momentum = None
+        if rate is not None or momentum is not None:
+            self.change(secret, run_id, learning_rate=rate, momentum=momentum)
+
+    def delete(self, secret: str, run_id: str) -> None:
+        """Forget a run and what was kept of it."""
+        run = self.run(secret, run_id)
+        self.slot.end(run, "")
+        with self._lock:
+            visit = self.visit(secret)
+            visit.runs.pop(run_id, None)
+            visit.compared.discard(run_id)
+        if self._shelf:
+            self._shelf.remove(run)
+
+    def rename(self, secret: str, run_id: str, name: str) -> None:
+        """Call a run something else: up to 40 printable characters."""
+        name = "".join(letter for letter in name if letter.isprintable()).strip()[:40]
+        if not name:
+            raise Refused("A run's name needs a letter or two.")
+        run = self.run(secret, run_id)
+        run.name = name
+        if self._shelf and run.state in OVER:
+            self._shelf.keep(run)
+
+    def close(self) -> None:
+        """End the threads; what trained is paused."""
+        self.digits.cancel()
+        super().close()
+
+    # How runs come in
+
+    def _kept(self) -> dict[str, Run]:
+        return self._shelf.runs() if self._shelf else {}
+
+    def _enter(self, secret: str, make: Callable[[str], Run], *, wants_mnist: bool) -> Run:
+        with self._lock:
+            visit = self.visit(secret)
+            self._check_slot(visit)
+            self._check_room(visit)
+            run = make(f"Run {visit.made + 1}")
+            run.ink = lambda: visit.ink
+            if wants_mnist and not self.digits.here():
+                self._fetch_for(run)
+            else:
+                self.slot.line_up(run)
+            visit.made += 1
+            visit.runs[run.id] = run
+            visit.current = run.id
+            return run
+
+    def _resolved(self, config: TrainConfig) -> TrainConfig:
+        return resolve(replace(config, threads=config.threads or THREADS), self.device)
+
+    def _check_slot(self, visit: Visit) -> None:
+        if visit.active is not None:
+            raise Refused(f"{visit.active.name} is still {visit.active.state}. Pause or stop it first.")
+
+    def _check_room(self, visit: Visit) -> None:
+        if len(visit.runs) >= self.limits.runs:
+            raise Refused(
+                f"This visit has {len(visit.runs)} runs, as many as fit. Delete one and start again."
+            )
+
+    def _fetch_for(self, run: Run) -> None:
+        """Let a run wait for MNIST outside the queue: a download holds no slot."""
+
+        def arrived(error: str | None) -> None:
+            with self._lock:
+                if run.state != "fetching":
+                    return
+                if error is None:
+                    with contextlib.suppress(Refused):
+                        self.slot.line_up(run)
+                        return
+                run.state = "failed"
+                run.note = error or "The queue filled up meanwhile. Start again in a minute."
+
+        run.state = "fetching"
+        self.digits.fetch(arrived, wanted=lambda: self._anyone_fetching())
+
+    def _anyone_fetching(self) -> bool:
+        with self._lock:
+            return any(
+                run.state == "fetching" for visit in self._visits.values() for run in visit.runs.values()
+            )
+
+    def _over(self, run: Run, state: str, note: str) -> None:
+        """What is done when a run ends: it learns to say "not sure", and is kept where runs are."""
+        run.note = note
+        if run.history.last is not None:
+            self.pace.note(run.history.last)
+        if state == "finished" and run.calibration is None:
+            run.calibrated(calibrate(run.model(), self.digits.unseen(run.config)))
+        if self._shelf and state in ("finished", "stopped") and run.weights_step:
+            self._shelf.keep(run, state)
+
+
+@functools.cache
+def _shipped() -> Classifier:
+    return Classifier.load()
+
+
+@functools.cache
+def registry() -> Runs:
+    """The one registry of this process, made on first use from the environment."""
+    folder = os.environ.get(RUNS_VARIABLE, "runs")
+    return Runs(folder=Path(folder) if folder and _on_ones_own_machine() else None)
+
+
+def _on_ones_own_machine() -> bool:
+    """Whether only this machine reaches the page: then its runs are kept, and whoever opens it sees them."""
+    address = os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
+    return not on_a_space() and address in ("127.0.0.1", "localhost", "::1")
+
+
+def classifier_for(secret: str, choice: str | None) -> Classifier:
+    """What reads a visit's pad: "shipped", or the id of one of its own runs; the shipped weights for
+    anything else."""
+    if not isinstance(choice, str) or choice == SHIPPED:
+        return _shipped()
+    return registry().classifier_for(secret, choice)

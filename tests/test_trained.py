@@ -1,0 +1,134 @@
+"""What a run leaves: weights that read, lessons, examinations, kept and uploaded files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from bars import ANNE, LONG, TINY, WATCHED, bars, done_some, losses, until
+
+from mnist_core import checkpoint
+from mnist_core.runs import Runs
+from mnist_core.training import initial_model
+
+
+def test_the_drawing_on_the_pad_is_read_as_the_run_learns(make_runs: Callable[..., Runs]) -> None:
+    runs = make_runs()
+    runs.visit(ANNE).ink = bars(4).images[3].numpy()
+    run = runs.start(ANNE, replace(LONG, epochs=20))
+    until(lambda: run.state == "finished")
+    rows = run.trace.rows()
+    assert len(rows) >= 2
+    assert all(sum(row[1:]) == pytest.approx(1, abs=1e-4) for row in rows)
+    assert max(range(10), key=lambda digit: rows[-1][1 + digit]) == 3
+
+
+def test_a_classifier_reads_a_snapshot_and_not_the_model_in_training(make_runs: Callable[..., Runs]) -> None:
+    runs = make_runs()
+    run = runs.start(ANNE, LONG)
+    until(done_some(run))
+    reader = runs.classifier_for(ANNE, run.id)
+    before = reader.model.fc2.weight.clone()
+    at = run.history.last.step
+    until(done_some(run, at + 10))
+    assert torch.equal(reader.model.fc2.weight, before)
+
+
+def test_finished_weights_know_when_they_are_not_sure_and_stopped_ones_do_not(
+    make_runs: Callable[..., Runs],
+) -> None:
+    runs = make_runs()
+    finished = runs.start(ANNE, TINY)
+    until(lambda: finished.state == "finished")
+    stopped = runs.start(ANNE, LONG)
+    until(done_some(stopped))
+    runs.stop(ANNE, stopped.id)
+    assert finished.calibration is not None
+    assert stopped.calibration is None
+
+
+def test_a_lesson_learns_the_drawings_and_leaves_the_parent_alone(make_runs: Callable[..., Runs]) -> None:
+    runs = make_runs()
+    parent = runs.start(ANNE, replace(TINY, epochs=10))
+    until(lambda: parent.state == "finished")
+    before = {name: tensor.clone() for name, tensor in parent.weights.items()}
+    crossed = np.zeros((28, 28), np.uint8)
+    crossed[range(4, 24), range(4, 24)] = crossed[range(4, 24), range(23, 3, -1)] = 255
+    lesson = runs.teach(ANNE, parent.id, [(crossed, 7)])
+    until(lambda: lesson.state == "finished")
+    assert lesson.result == {"parent": parent.id, "drawings": 1, "right_before": 0, "right_after": 1}
+    assert [evaluation.step for evaluation in lesson.history.evaluations] == [0, 60]
+    assert all(torch.equal(parent.weights[name], tensor) for name, tensor in before.items())
+
+
+def test_an_examination_counts_every_test_digit_and_shows_the_surest_mistakes_first(
+    make_runs: Callable[..., Runs],
+) -> None:
+    runs = make_runs()
+    run = runs.start(ANNE, replace(TINY, epochs=0.1))
+    until(lambda: run.state == "finished")
+    found = runs.examine(ANNE, run.id)
+    assert found.n == 50
+    assert found.mistakes == 50 - int(found.confusion.trace())
+    sure = [mistake.confidence for mistake in found.worst]
+    assert sure == sorted(sure, reverse=True)
+    assert torch.equal(found.confusion, run.evaluation.confusion)
+    first = found.worst[0]
+    assert np.array_equal(first.picture, bars(50).images[first.index].numpy())
+
+
+def test_kept_runs_are_there_again_after_a_restart(make_runs: Callable[..., Runs], tmp_path: Path) -> None:
+    before = make_runs(folder=tmp_path / "runs")
+    run = before.start(ANNE, TINY)
+    until(lambda: run.state == "finished")
+    before.rename(ANNE, run.id, "Mine")
+    after = make_runs(folder=tmp_path / "runs")
+    again = after.visit(ANNE).runs[run.id]
+    assert (again.name, again.state, again.config) == ("Mine", "finished", run.config)
+    assert losses(again) == losses(run)
+    assert again.evaluation.accuracy == run.evaluation.accuracy
+    assert again.calibration == run.calibration
+    assert all(torch.equal(again.weights[name], tensor) for name, tensor in run.weights.items())
+    after.delete(ANNE, run.id)
+    assert not (tmp_path / "runs" / run.id).exists()
+
+
+def test_only_so_many_runs_are_kept_and_a_broken_one_hides_no_other(
+    make_runs: Callable[..., Runs], tmp_path: Path
+) -> None:
+    runs = make_runs(replace(WATCHED, kept_runs=2), folder=tmp_path)
+    for _ in range(3):
+        run = runs.start(ANNE, replace(TINY, epochs=0.1))
+        until(lambda run=run: run.state == "finished")
+    kept = sorted(path.parent.name for path in tmp_path.glob("*/run.json"))
+    assert len(kept) == 2
+    (tmp_path / kept[0] / "run.json").write_text("{", encoding="utf-8")
+    assert list(make_runs(folder=tmp_path).visit(ANNE).runs) == kept[1:]
+
+
+def test_a_folder_that_cannot_be_written_costs_the_run_nothing(make_runs: Callable[..., Runs]) -> None:
+    run = make_runs(folder=Path("/proc/nowhere")).start(ANNE, TINY)
+    until(lambda: run.state == "finished")
+    assert run.note == "It could not be kept in /proc/nowhere: download what you need."
+
+
+def test_weights_can_be_uploaded_and_wrong_files_are_explained(
+    make_runs: Callable[..., Runs], tmp_path: Path
+) -> None:
+    runs = make_runs()
+    model = initial_model(replace(TINY, activation="tanh"))
+    checkpoint.save(tmp_path / "mine.pt", model, {"step": 5})
+    run = runs.upload(ANNE, tmp_path / "mine.pt")
+    picture = torch.rand(2, 1, 28, 28)
+    with torch.no_grad():
+        assert torch.equal(runs.classifier_for(ANNE, run.id).model(picture), model.eval()(picture))
+    (tmp_path / "large.pt").write_bytes(bytes(3 * 2**20))
+    with pytest.raises(checkpoint.CheckpointError, match="larger than 2 MB"):
+        runs.upload(ANNE, tmp_path / "large.pt")
+    (tmp_path / "text.pt").write_text("no weights", encoding="utf-8")
+    with pytest.raises(checkpoint.CheckpointError, match="not a file of weights"):
+        runs.upload(ANNE, tmp_path / "text.pt")

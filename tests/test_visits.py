@@ -1,0 +1,101 @@
+"""Visits: whose runs are whose, and when they are forgotten."""
+
+from __future__ import annotations
+
+import gc
+import math
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from bars import ANNE, BEN, LONG, TINY, WATCHED, done_some, until
+
+from mnist_core.runs import SHIPPED, Refused, Runs
+from mnist_core.runs.limits import Limits
+
+
+def test_a_visit_never_reaches_another_visits_run(make_runs: Callable[..., Runs]) -> None:
+    runs = make_runs()
+    annes = runs.start(ANNE, TINY)
+    until(lambda: annes.state == "finished")
+    runs.visit(BEN)
+    for reach in (runs.run, runs.pause, runs.resume, runs.stop, runs.delete, runs.examine):
+        with pytest.raises(Refused, match="This visit has no such run any more"):
+            reach(BEN, annes.id)
+    shipped = runs.classifier_for(BEN, SHIPPED)
+    assert runs.classifier_for(BEN, annes.id) is shipped
+    assert runs.classifier_for(ANNE, annes.id) is not shipped
+    assert annes.id in runs.visit(ANNE).runs
+
+
+def test_a_run_that_nobody_watches_is_paused_and_frees_the_slot(make_runs: Callable[..., Runs]) -> None:
+    runs = make_runs(Limits(unwatched_seconds=0.2))
+    first, second = runs.start(ANNE, LONG), runs.start(BEN, TINY)
+    second.watched = math.inf
+    until(lambda: first.state == "paused" and second.state == "finished", 10)
+    assert first.note == "The page that watched it had gone."
+
+
+def test_a_visit_whose_pages_have_closed_is_forgotten_and_lets_go_of_its_memory(
+    make_runs: Callable[..., Runs],
+) -> None:
+    runs = make_runs(replace(WATCHED, gone_seconds=0.2))
+    runs.visit(ANNE, "one")
+    runs.visit(ANNE, "two")
+    run = runs.start(ANNE, LONG)
+    until(done_some(run))
+    runs.leave("one")
+    time.sleep(0.4)
+    runs.sweep()
+    assert run.state == "running"  # the other page is open, if hidden
+    runs.leave("two")
+    until(lambda: run.state == "stopped", 5)
+    with pytest.raises(Refused):
+        runs.run(ANNE, run.id)
+    until(lambda: run._model is None, 5)
+
+
+def test_what_a_forgotten_visit_trained_leaves_memory(make_runs: Callable[..., Runs]) -> None:
+    runs = make_runs()
+    run = weakref.ref(runs.start(ANNE, LONG))
+    until(lambda: done_some(run())())
+    runs.forget(ANNE)
+
+    def gone() -> bool:
+        gc.collect()
+        return run() is None
+
+    until(gone, 10)
+
+
+def test_a_closed_page_is_waited_for_half_as_long_as_a_silent_one(make_runs: Callable[..., Runs]) -> None:
+    runs = make_runs(Limits(unwatched_seconds=8))
+    runs.visit(ANNE, "one")
+    closed, silent = runs.start(ANNE, LONG), runs.start(BEN, LONG)
+    runs.leave("one")
+    closed.watched = silent.watched = time.monotonic() - 5
+    runs.sweep()
+    until(lambda: closed.state == "paused")
+    assert silent.active
+
+
+def test_a_visit_that_comes_back_in_time_is_still_known(make_runs: Callable[..., Runs]) -> None:
+    runs = make_runs(replace(WATCHED, gone_seconds=0.3))
+    visit = runs.visit(ANNE, "one")
+    runs.leave("one")
+    assert runs.visit(ANNE, "reloaded") is visit
+    time.sleep(0.5)
+    runs.sweep()
+    assert runs.visit(ANNE) is visit
+
+
+def test_an_idle_visit_is_forgotten_and_there_are_only_so_many(make_runs: Callable[..., Runs]) -> None:
+    runs = make_runs(replace(WATCHED, visits=1, idle_seconds=0.2))
+    runs.visit(ANNE)
+    with pytest.raises(Refused, match="1 visitors are here already"):
+        runs.visit(BEN)
+    time.sleep(0.3)
+    runs.sweep()
+    runs.visit(BEN)
