@@ -54,7 +54,7 @@ ROOMS = {
         "benchmark checkpoint classifier config data distributed events history model plots synthetic "
         "training"
     ),
-    "page": "chapter classifier config data edit explain model preprocess runs synthetic",
+    "page": "chapter classifier config data edit explain memory model preprocess runs synthetic",
 }
 # Packages that take their time to import, and the only files that may ask for them.
 HEAVY = {

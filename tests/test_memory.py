@@ -1,4 +1,4 @@
-"""Freed memory is kept for the next step, until it is told to go back."""
+"""Memory is kept for the next step, handed back when told, and passed over by the collector on a page."""
 
 import os
 import subprocess
@@ -71,3 +71,39 @@ def test_memory_that_a_run_leaves_goes_back() -> None:
     kept, left = map(float, _answer(_COUNT_BYTES).split())
     assert kept > 0.9
     assert left < 0.2
+
+
+_COUNT_PASSED_OVER = """
+import gc
+from mnist_core import page
+
+demo = page.build()
+demo.block_thread = lambda: print(gc.get_freeze_count())
+page.serve(demo)
+"""
+
+
+def test_a_full_collection_passes_over_all_that_a_served_page_has_loaded() -> None:
+    assert int(_answer(_COUNT_PASSED_OVER, MNIST_RUNS_DIR="").splitlines()[-1]) > 200_000
+
+
+_WARM_UP = """
+import sys
+from mnist_core.runs import Runs
+from mnist_core.runs.store import DigitStore
+
+class Store(DigitStore):
+    def warm_up(self):
+        print("digits")
+
+runs = Runs(digits=Store())
+print("torch._dynamo" in sys.modules)
+runs.warm_up()
+runs.warm_up()
+runs._warming.join()
+print("torch._dynamo" in sys.modules)
+"""
+
+
+def test_a_warm_up_brings_once_what_a_first_run_would_wait_for() -> None:
+    assert _answer(_WARM_UP).split() == ["False", "digits", "True"]

@@ -29,6 +29,7 @@ from typing import Any
 import PIL.Image
 from starlette.middleware import Middleware
 
+from mnist_core.memory import pass_over_what_is_here
 from mnist_core.page.faults import CarefulBlocks
 from mnist_core.page.guard import Caps, Guard
 
@@ -40,7 +41,9 @@ PICTURE_PIXELS = 20_000_000  # a phone's photograph has 12 million; larger ones 
 
 def serve(demo: CarefulBlocks, **look: Any) -> None:
     """Serve `demo` until interrupted. `look` (theme, styles, scripts) goes to Gradio's `launch` as it is."""
-    print(f"The page is at {start(demo, Caps.from_environment(), **look)}", flush=True)
+    address = start(demo, Caps.from_environment(), **look)
+    pass_over_what_is_here()
+    print(f"The page is at {address}", flush=True)
     demo.block_thread()
 
 

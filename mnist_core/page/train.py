@@ -159,7 +159,7 @@ class Hands:
     def open(self, secret: str, choice: str, request: gr.Request) -> Updates:
         """Show the visit as it stands, after a reload too."""
         visit = registry().visit(secret, request.session_hash)
-        registry().digits.warm_up()
+        registry().warm_up()
         return self._now(visit) | {self.desk.weights: self.desk.choices(visit, choice)}
 
     # What the panels' buttons do

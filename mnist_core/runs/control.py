@@ -15,12 +15,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import optim
 
 from mnist_core import checkpoint
 from mnist_core.classifier import Classifier, calibrate
 from mnist_core.config import TrainConfig
 from mnist_core.events import Change
 from mnist_core.history import OPTIMIZER_NAMES
+from mnist_core.memory import pass_over_what_is_here
 from mnist_core.runs import lessons
 from mnist_core.runs.examine import Examination, examine
 from mnist_core.runs.limits import Limits, limits_from, on_a_space
@@ -61,6 +64,7 @@ class Runs(Visits):
         self.pace = Pace()
         self._shelf = Shelf(folder, limits.kept_runs) if folder else None
         self._examining = threading.Lock()
+        self._warming: threading.Thread | None = None
 
     def classifier_for(self, secret: str, choice: str | None) -> Classifier:
         """What reads this visit's pad: one of its own runs by id, else the shipped weights."""
@@ -72,6 +76,17 @@ class Runs(Visits):
         return _shipped()
 
     # Run control
+
+    def warm_up(self) -> None:
+        """Have ready, soon and in the background, what a first run would wait for, and visitors with it.
+
+        That is torch's compiler, which the first of torch's optimizers that a process makes imports for about
+        a second, and MNIST, if it is here.
+        """
+        with self._lock:
+            if self._warming is None:
+                self._warming = threading.Thread(target=self._warm_up, name="warm-up", daemon=True)
+                self._warming.start()
 
     def start(self, secret: str, config: TrainConfig) -> Run:
         """Queue a new run of a recipe.
@@ -250,6 +265,11 @@ class Runs(Visits):
             visit.runs[run.id] = run
             visit.current = run.id
             return run
+
+    def _warm_up(self) -> None:
+        optim.SGD([torch.zeros(1)])
+        pass_over_what_is_here()
+        self.digits.warm_up()
 
     def _resolved(self, config: TrainConfig) -> TrainConfig:
         return resolve(replace(config, threads=config.threads or THREADS), self.device)

@@ -97,9 +97,9 @@ class DigitStore:
         return Digits((varied[:, 0] * 255).round().clamp(0, 255).to(torch.uint8), labels)
 
     def warm_up(self) -> None:
-        """Read MNIST into memory in the background, if it is here, so that no run waits for it."""
-        if self._mnist is None and self.here():
-            threading.Thread(target=self._all_of_mnist, name="warm-up", daemon=True).start()
+        """Read MNIST into memory, if it is here, so that no run waits for it."""
+        if self.here():
+            self._all_of_mnist()
 
     def fetch(self, arrived: Callable[[str | None], None], wanted: Callable[[], bool]) -> None:
         """Download MNIST in a thread of its own, or join the download under way.
