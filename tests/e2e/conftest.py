@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from train_tab import train_address
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTS_WITHIN = 90.0  # seconds
@@ -169,3 +170,17 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
             return page
 
         yield open_
+
+
+@pytest.fixture
+def open_train(server: Any, data_folder: Path, open_page: Callable[..., Any]) -> Callable[..., Any]:
+    """`open_train(epochs=1, ...)`: a visit at the Train tab whose address holds this recipe."""
+
+    def open_(width: int = 1280, **recipe: Any) -> Any:
+        page = open_page(train_address(server.url, **recipe), width=width)
+        page.get_by_role("tab", name="Train").click()
+        page.locator("#train-start").wait_for()
+        page.locator("#loss-plot svg text").first.wait_for()
+        return page
+
+    return open_

@@ -5,10 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import statistics
-import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -274,77 +271,6 @@ def test_the_page_answers_as_the_classifier_does_on_the_full_canvas(server: Any,
     assert same >= n - 1
 
 
-def test_a_sample_draws_itself(server: Any, open_page: OpenPage) -> None:
-    page = open_page(server.url)
-    page.get_by_role("button", name="Draw a sample: 5").click()
-    page.wait_for_function("document.querySelector('#prediction').dataset.digit === '5'")
-    assert page.locator("#model-input").evaluate(
-        "(c) => c.getContext('2d').getImageData(0, 0, 28, 28).data.some((v, i) => i % 4 < 3 && v > 200)"
-    )
-
-
-@pytest.mark.mnist
-def test_a_random_test_image_comes_with_its_ground_truth(server: Any, open_page: OpenPage) -> None:
-    page = open_page(server.url)
-    page.get_by_role("button", name="A random test image").click()
-    caption = page.locator("#digit-pad .caption")
-    page.wait_for_function(
-        "document.querySelector('#digit-pad .caption').textContent.includes('ground truth')"
-    )
-    truth = caption.inner_text()[-1]
-    at_rest(page)
-    shares = page.locator("#probabilities li").evaluate_all(
-        "(rows) => rows.map((r) => Number(r.dataset.probability))"
-    )
-    assert truth.isdigit()
-    assert sum(shares) == pytest.approx(1, abs=0.01)
-    draw(page, ONE)
-    assert caption.inner_text() == ""
-
-
-def seven_on_grey_paper() -> bytes:
-    """A small JPEG of a seven, as a camera might see it."""
-    grey = np.full((300, 400, 3), 190, np.uint8)
-    grey[60:80, 120:280] = grey[60:240, 260:280] = 60
-    file = io.BytesIO()
-    Image.fromarray(grey).save(file, "JPEG", quality=80)
-    return file.getvalue()
-
-
-GIVE = """([how, base64, type]) => {
-  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-  const data = new DataTransfer();
-  data.items.add(new File([bytes], 'given', { type }));
-  const options = { bubbles: true, cancelable: true };
-  const event = how === 'paste'
-    ? new ClipboardEvent('paste', { ...options, clipboardData: data })
-    : new DragEvent('drop', { ...options, dataTransfer: data });
-  (how === 'paste' ? document : document.querySelector('#digit-pad canvas')).dispatchEvent(event);
-}"""
-
-
-@pytest.mark.parametrize("how", ["file", "drop", "paste"])
-def test_a_picture_is_read_and_a_file_that_is_none_is_explained(
-    how: str, server: Any, open_page: OpenPage
-) -> None:
-    page = open_page(server.url)
-
-    def give(content: bytes, kind: str) -> None:
-        if how == "file":
-            chooser = page.locator("#digit-pad input[type=file]")
-            chooser.set_input_files({"name": "given", "mimeType": kind, "buffer": content})
-        else:
-            page.evaluate(GIVE, [how, base64.b64encode(content).decode(), kind])
-
-    give(seven_on_grey_paper(), "image/jpeg")
-    page.wait_for_function("document.querySelector('#prediction').dataset.digit === '7'")
-    give(b"no picture", "image/png")
-    page.wait_for_function("document.querySelector('#digit-pad .caption').textContent.includes('Try a PNG')")
-    give(b"words", "text/plain")
-    page.wait_for_function("document.querySelector('#digit-pad .caption').textContent.includes('own file')")
-    assert digit(page) == "7"
-
-
 def test_a_call_that_fails_is_told_until_one_succeeds(server: Any, open_page: OpenPage) -> None:
     page = open_page(server.url, width=390, touch=True)
     notice = page.get_by_role("alert")
@@ -361,51 +287,3 @@ def test_a_call_that_fails_is_told_until_one_succeeds(server: Any, open_page: Op
     draw(page, ONE)
     at_rest(page)
     assert notice.count() == 0
-
-
-def test_the_page_asks_no_other_host_for_anything(server: Any, open_page: OpenPage) -> None:
-    asked: list[str] = []
-    page = open_page(server.url)
-    page.on("request", lambda request: asked.append(request.url))
-    page.reload()
-    draw(page, SEVEN)
-    assert digit(page) == "7"
-    for tab in ("Train", "Look inside"):
-        page.get_by_role("tab", name=tab).click()
-        page.wait_for_timeout(300)
-    assert len(asked) > 10
-    assert [url for url in asked if not url.startswith((server.url, "data:", "blob:"))] == []
-
-
-def test_predict_reads_a_file_and_refuses_an_address_unfetched(server: Any, tmp_path: Path) -> None:
-    gradio_client = pytest.importorskip("gradio_client")
-    asked: list[str] = []
-
-    class Mirror(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_error(404)
-
-    seven = np.full((200, 200), 255, np.uint8)
-    seven[40:52, 60:140] = seven[40:170, 128:140] = 0
-    Image.fromarray(seven).save(tmp_path / "seven.png")
-    client = gradio_client.Client(server.url, verbose=False)
-    answer = client.predict(gradio_client.handle_file(str(tmp_path / "seven.png")), api_name="/predict")
-    assert answer["digit"] == 7
-    assert sum(answer["probabilities"]) == pytest.approx(1, abs=1e-3)
-
-    (tmp_path / "none.png").write_bytes(b"no picture")
-    with pytest.raises(Exception, match="not a picture"):
-        client.predict(gradio_client.handle_file(str(tmp_path / "none.png")), api_name="/predict")
-
-    with HTTPServer(("127.0.0.1", 0), Mirror) as mirror:
-        threading.Thread(target=mirror.serve_forever, daemon=True).start()
-        address = {
-            "path": f"http://127.0.0.1:{mirror.server_port}/seven.png",
-            "meta": {"_type": "gradio.FileData"},
-        }
-        with pytest.raises(Exception, match="400"):
-            client.predict(address, api_name="/predict")
-        mirror.shutdown()
-    assert asked == []
-    client.close()

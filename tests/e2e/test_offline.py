@@ -143,3 +143,17 @@ def test_with_nowhere_to_write_the_page_reads_and_trains(
     _train_on_built_in_digits(page)
     assert "Traceback" not in server.output()
     assert page.faults == []
+
+
+def test_the_page_asks_no_other_host_for_anything(server: Any, open_page: OpenPage) -> None:
+    asked: list[str] = []
+    page = open_page(server.url)
+    page.on("request", lambda request: asked.append(request.url))
+    page.reload()
+    draw(page, SEVEN)
+    assert digit(page) == "7"
+    for tab in ("Train", "Look inside"):
+        page.get_by_role("tab", name=tab).click()
+        page.wait_for_timeout(300)
+    assert len(asked) > 10
+    assert [url for url in asked if not url.startswith((server.url, "data:", "blob:"))] == []
