@@ -45,6 +45,7 @@ def pass_over_what_is_here() -> None:
     gc.freeze()
 
 
+@functools.cache
 def _glibc(name: str) -> Callable[..., int] | None:
     """A function of the C library; None where it has none of that name."""
     return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None

@@ -18,7 +18,7 @@ from mnist_core.training import initial_model
 
 def test_the_drawing_on_the_pad_is_read_as_the_run_learns(make_runs: Callable[..., Runs]) -> None:
     runs = make_runs()
-    runs.visit(ANNE).ink = bars(4).images[3].numpy()
+    runs.visit(ANNE).pad.ink = bars(4).images[3].numpy()
     run = runs.start(ANNE, replace(LONG, epochs=20))
     until(lambda: run.state == "finished")
     rows = run.trace.rows()

@@ -72,7 +72,7 @@ class Desk:
         reader = (
             run.classifier() if run is not None and run.weights is not None else classifier_for("", SHIPPED)
         )
-        prediction = reader.predict(visit.ink) if visit.ink is not None else None
+        prediction = reader.predict(visit.pad.ink) if visit.pad.ink is not None else None
         by = run.name if run is not None and run.weights is not None else "The shipped network"
         updates: Updates = {
             self.status: status.status(run, runs.slot.place(run) if run else 0, runs.digits.progress),

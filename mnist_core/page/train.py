@@ -153,7 +153,7 @@ class Hands:
         """Note what is on the pad, for the run to read as it learns."""
         visit = registry().visit(secret)
         ink = preprocess(drawing.image) if drawing.image is not None else None
-        visit.ink = ink if ink is not None and ink.any() else None
+        visit.pad.ink = ink if ink is not None and ink.any() else None
         return self.desk.frame(visit, registry(), SHIPPED, panel=False)[self.desk.reading]
 
     def open(self, secret: str, choice: str, request: gr.Request) -> Updates:
@@ -227,11 +227,11 @@ class Hands:
 
     def label(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
         digit = str(wanted.get("digit"))
-        if visit.ink is None:
+        if visit.pad.ink is None:
             raise Refused("Draw a digit first, then tap what it is.")
         if digit not in tuple("0123456789") or len(visit.drawings) >= registry().limits.drawings:
             raise Refused(f"A lesson takes up to {registry().limits.drawings} drawings of the digits 0 to 9.")
-        visit.drawings.append((visit.ink, int(digit)))
+        visit.drawings.append((visit.pad.ink, int(digit)))
         return {self.desk.lesson: status.lesson(visit)}
 
     def unlabel(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:

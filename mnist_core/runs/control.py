@@ -256,7 +256,7 @@ class Runs(Visits):
             self._check_slot(visit)
             self._check_room(visit)
             run = make(f"Run {visit.made + 1}")
-            run.ink = lambda: visit.ink
+            run.pad = visit.pad
             if wants_mnist and not self.digits.here():
                 self._fetch_for(run)
             else:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,17 @@ Beginning = tuple[ConvNet, Events]
 
 class Interrupted(Exception):
     """A run was paused or stopped before its digits were ready."""
+
+
+@dataclass
+class Pad:
+    """What a visitor has drawn, which every run of theirs reads as it learns.
+
+    Attributes:
+        ink: (28, 28) uint8, as the network sees it; None when blank.
+    """
+
+    ink: np.ndarray | None = None
 
 
 class Run:
@@ -76,7 +88,7 @@ class Run:
         self.result: dict[str, Any] = {}  # what a lesson measured
         self.examination: Examination | None = None
         self.single_step = False
-        self.ink: Callable[[], np.ndarray | None] = lambda: None  # (28, 28), what is on the visitor's pad
+        self.pad = Pad()
         self.watched = time.monotonic()
         self.settled = threading.Event()  # set whenever the run is not in its turn
         self.settled.set()
@@ -137,7 +149,7 @@ class Run:
 
     def look(self) -> None:
         """Take a snapshot, and read the drawing on the visitor's pad with it."""
-        ink, last = self.ink(), self.history.last
+        ink, last = self.pad.ink, self.history.last
         step = last.step if last is not None else 0
         if self.trouble is None or not self.trouble.fatal:
             self.snapshot(step)

@@ -9,18 +9,18 @@ import numpy as np
 
 from mnist_core.memory import give_back_freed_memory
 from mnist_core.runs.limits import Limits
-from mnist_core.runs.run import Run
+from mnist_core.runs.run import Pad, Run
 from mnist_core.runs.slot import Refused, Slot
 
 _HOUSEKEEPING_SECONDS = 1.0
 
 
 class Visit:
-    """One visitor's runs, by id in the order they were made, and what is on their pad."""
+    """One visitor's runs, by id in the order they were made, and their pad."""
 
     def __init__(self) -> None:
         self.runs: dict[str, Run] = {}
-        self.ink: np.ndarray | None = None  # (28, 28) uint8, as the network sees it; None when blank
+        self.pad = Pad()
         self.drawings: list[tuple[np.ndarray, int]] = []  # labelled by the visitor, for a lesson
         self.compared: set[str] = set()  # ids of the runs whose curves are laid over each other
         self.current: str | None = None  # id of the run that the Train tab shows
