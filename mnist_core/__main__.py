@@ -14,10 +14,10 @@ from pathlib import Path
 from PIL import Image
 from torch.utils.data import DataLoader, TensorDataset
 
-from mnist_core import checkpoint, distributed, synthetic
+from mnist_core import checkpoint, distributed
 from mnist_core.classifier import SHIPPED_WEIGHTS, Classifier, Prediction, calibrate
 from mnist_core.config import PRESETS, Knob, TrainConfig, knobs
-from mnist_core.data import FOLDER_VARIABLE, Digits, load_data, load_mnist
+from mnist_core.data import FOLDER_VARIABLE, Digits, load_data, load_mnist, unseen_digits
 from mnist_core.events import Evaluation, Event, Step
 from mnist_core.history import History, Watch
 from mnist_core.model import ConvNet
@@ -35,7 +35,6 @@ from mnist_core.training import (
 
 BAR_WIDTH = 30  # characters
 CALIBRATION_DIGITS = 4000
-CALIBRATION_SEED = 2**31 + 1  # beyond any recipe's, so that these digits were not trained on
 MISTAKE, INTERRUPTED = 2, 130  # exit statuses; 130 is what shells give Ctrl+C
 
 
@@ -124,7 +123,7 @@ def _train(options: argparse.Namespace) -> int:
         events = (distributed.fit if shared else fit)(model, train_data, test_data, config, device)
         history, interrupted = _follow(events, config, len(train_data), show)
         if writer and options.out:
-            _write(options.out, model, config, history, test_data)
+            _write(options.out, model, config, history, train_data)
             print(f"Wrote weights.pt, weights.json, history.csv and plots to {options.out}.")
     return INTERRUPTED if interrupted else 0
 
@@ -161,12 +160,9 @@ def _follow(
     return history, False
 
 
-def _write(folder: Path, model: ConvNet, config: TrainConfig, history: History, test_data: Digits) -> None:
+def _write(folder: Path, model: ConvNet, config: TrainConfig, history: History, train_data: Digits) -> None:
     """What a run leaves: weights with their metadata, the metadata as JSON, the history, the plot."""
-    unseen = test_data.subset(min(CALIBRATION_DIGITS, len(test_data)))
-    if config.data != "mnist":  # pads' digits are less tidy than MNIST's
-        unseen = Digits(*synthetic.digits(CALIBRATION_DIGITS, CALIBRATION_SEED))
-    calibration = calibrate(model, unseen)
+    calibration = calibrate(model, unseen_digits(config, train_data, CALIBRATION_DIGITS))
     tested = history.evaluations[-1] if history.evaluations else None
     accuracy, n = (tested.accuracy, tested.n) if tested else (None, 0)
     seconds = history.last.seconds if history.last else 0.0

@@ -25,16 +25,19 @@ SHARE = 0.8  # of the pictures are varied; the rest stay as they are
 _INK = 0.2  # of full ink: where the box around a picture's ink is drawn
 
 
-def vary(images: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
+def vary(
+    images: torch.Tensor, generator: torch.Generator | None = None, *, share: float = SHARE
+) -> torch.Tensor:
     """(N, 1, 28, 28) normalised pictures -> the same varied, in shape and range alike.
 
     Args:
         generator: where chance comes from, on the pictures' device; None for torch's global one.
+        share: of the pictures that are varied.
     """
     pictures = (images * STD + MEAN).clamp(0, 1)  # 0 for paper, 1 for ink
     inked = repen(pictures, generator)
     moved = F.grid_sample(inked, _grid(inked, generator), mode="bilinear", align_corners=True)
-    kept = _rand(images, generator, 1, 1, 1) > SHARE
+    kept = _rand(images, generator, 1, 1, 1) > share
     varied = torch.where(kept, pictures, _full_ink(moved))
     return varied.sub_(MEAN).div_(STD)
 

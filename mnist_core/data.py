@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from mnist_core import synthetic
+from mnist_core.augment import vary
 from mnist_core.config import TrainConfig
 from mnist_core.download import (
     Cancelled,
@@ -45,12 +46,14 @@ __all__ = [
     "mnist_is_here",
     "mnist_loaders",
     "shift",
+    "unseen_digits",
 ]
 
 FOLDER_VARIABLE = "MNIST_DATA_DIR"
 NO_DIGIT = -1  # the label of what is none
 SYNTHETIC_TEST_SIZE = 10_000  # as many as MNIST's
 _SYNTHETIC_TEST_SEED = 2**31  # outside the range of a recipe's seed, so the test digits are never trained on
+_UNSEEN_SEED = _SYNTHETIC_TEST_SEED + 1  # nor are these, nor are they test digits
 
 
 @dataclass(frozen=True)
@@ -184,6 +187,24 @@ def drawn_by_rule(config: TrainConfig) -> int:
     """How many digits and signs `load_data` draws by rule for a recipe."""
     digits = config.train_size if config.data != "mnist" else 0
     return digits + (SYNTHETIC_TEST_SIZE if config.data == "synthetic" else 0) + config.non_digits
+
+
+def unseen_digits(config: TrainConfig, train_data: Any, n: int) -> Digits:
+    """`n` digits to calibrate a recipe's weights with: neither trained on as they are, nor test digits.
+
+    Drawn by rule where the recipe learned from such, else the last of MNIST's training digits, varied as
+    hands vary them.
+
+    Args:
+        train_data: the training digits that the last of MNIST's are taken from, in any form that `as_tensors`
+            takes; as many come back as there are.
+    """
+    if config.data != "mnist":
+        return Digits(*synthetic.digits(n, _UNSEEN_SEED))
+    images, labels = as_tensors(train_data)
+    last = (labels != NO_DIGIT).nonzero()[-n:, 0]
+    varied = vary(images[last], torch.Generator().manual_seed(0), share=1.0) * STD + MEAN  # 0 to 1
+    return Digits((varied[:, 0] * 255).round().clamp(0, 255).to(torch.uint8), labels[last])
 
 
 def _synthetic(n: int, seed: int, drawn: Drawn | None) -> Digits:

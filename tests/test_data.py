@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from mnist_core import data
 from mnist_core.config import TrainConfig
 from mnist_core.data import (
+    NO_DIGIT,
     DataError,
     Digits,
     as_tensors,
@@ -22,6 +23,7 @@ from mnist_core.data import (
     mnist_is_here,
     mnist_loaders,
     shift,
+    unseen_digits,
 )
 from mnist_core.preprocess import MEAN, STD
 
@@ -217,3 +219,13 @@ def test_the_books_mean_and_deviation_are_the_training_pixels_over_256(data_fold
     assert float(pixels.std() / 256) == pytest.approx(STD, abs=1e-4)
     assert float(pixels.mean() / 255) == pytest.approx(0.1307, abs=1e-4)
     assert float(pixels.std() / 255) == pytest.approx(0.3081, abs=1e-4)
+
+
+def test_unseen_digits_are_the_last_to_train_on_each_of_them_varied() -> None:
+    train = some_digits(30)
+    train.labels[-5:] = NO_DIGIT
+    unseen = unseen_digits(TrainConfig(), train, 20)
+    assert torch.equal(unseen.labels, train.labels[5:25])
+    assert (unseen.images != train.images[5:25]).flatten(1).any(1).all()
+    assert torch.equal(unseen.images, unseen_digits(TrainConfig(), train, 20).images)
+    assert len(unseen_digits(TrainConfig(), train, 100)) == 25

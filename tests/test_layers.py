@@ -31,7 +31,7 @@ ROOMS = {
     "model": "config",
     "events": "config",
     "precision": "config model",
-    "data": "config download preprocess synthetic",
+    "data": "augment config download preprocess synthetic",
     "trainer": "augment config data events model muon",
     "training": "config data events memory model precision trainer",
     "distributed": "config data events model trainer training",
@@ -51,8 +51,7 @@ ROOMS = {
     ),
     "__init__": "checkpoint classifier config data model training",
     "__main__": (
-        "benchmark checkpoint classifier config data distributed events history model plots synthetic "
-        "training"
+        "benchmark checkpoint classifier config data distributed events history model plots training"
     ),
     "page": "chapter classifier config data edit explain memory model preprocess runs synthetic",
 }

@@ -71,7 +71,9 @@ def test_weights_are_calibrated_on_digits_that_are_not_the_test_digits(
     unseen = store.unseen(replace(DRAWN, data=data))
     assert len(unseen) == 1000
     others = {picture.numpy().tobytes() for picture in unseen.images}
+    known = {picture.numpy().tobytes() for picture in train.images}
     tested = test if data == "mnist" else Digits(*synthetic.digits(1000, seed=2**31))
+    assert not others & known
     assert not others & {picture.numpy().tobytes() for picture in tested.images}
     if data == "mnist":
         assert torch.equal(unseen.labels, train.labels[-1000:])

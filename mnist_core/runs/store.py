@@ -8,21 +8,24 @@ from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
 from torch.utils.data import TensorDataset
 
-from mnist_core import synthetic
-from mnist_core.augment import vary
 from mnist_core.config import TrainConfig
-from mnist_core.data import DataError, Digits, DownloadCancelled, load_data, load_mnist, mnist_is_here
-from mnist_core.preprocess import MEAN, STD
+from mnist_core.data import (
+    DataError,
+    Digits,
+    DownloadCancelled,
+    load_data,
+    load_mnist,
+    mnist_is_here,
+    unseen_digits,
+)
 from mnist_core.synthetic import Drawn
 
 _OTHERS = 2  # sets of digits kept besides MNIST: drawn by rule, so they can be had again
 
 Pair = tuple[TensorDataset, TensorDataset]
 UNSEEN = 1000  # digits to calibrate with
-_UNSEEN_SEED = 2**31 + 1  # beyond any recipe's and the test digits'
 
 
 class DigitStore:
@@ -80,21 +83,13 @@ class DigitStore:
         return self.get(config)[1]
 
     def unseen(self, config: TrainConfig) -> Digits:
-        """Digits to calibrate a recipe's weights with: neither trained on as they are, nor test digits.
-
-        Drawn by rule where the recipe learned from such, else the last of MNIST's training digits, varied as
-        hands vary them.
-        """
+        """Digits to calibrate a recipe's weights with, see `data.unseen_digits`; the same for all recipes
+        that learn from MNIST alone, and for all others."""
         kind = "mnist" if config.data == "mnist" else "drawn"
         if kind not in self._unseen:
-            drawn = Digits(*synthetic.digits(UNSEEN, _UNSEEN_SEED)) if kind == "drawn" else self._varied()
-            self._unseen[kind] = drawn
+            train = self._all_of_mnist()[0] if kind == "mnist" else None
+            self._unseen[kind] = unseen_digits(config, train, UNSEEN)
         return self._unseen[kind]
-
-    def _varied(self) -> Digits:
-        images, labels = (tensor[-UNSEEN:] for tensor in self._all_of_mnist()[0].tensors)
-        varied = vary(images, torch.Generator().manual_seed(0)) * STD + MEAN  # (1000, 1, 28, 28), 0 to 1
-        return Digits((varied[:, 0] * 255).round().clamp(0, 255).to(torch.uint8), labels)
 
     def warm_up(self) -> None:
         """Read MNIST into memory, if it is here, so that no run waits for it."""
