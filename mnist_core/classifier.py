@@ -24,7 +24,7 @@ SURE = 0.9  # probability from which a piece is not tried as two digits that tou
 SCORING_TEMPERATURE = 1.2  # for comparing ways to part a number, chosen on such drawn by rule
 READ_TOGETHER = 16  # pictures; what these need fits a processor's cache, and twice as many a second are read
 DOUBT_COST = 0.2  # see `_Look.score`
-_TEMPERATURES = tuple(0.3 * 1.05**step for step in range(60))  # 0.3 to 5.3
+_TEMPERATURES = tuple(0.3 * 1.05**step for step in range(-20, 60))  # 0.11 to 5.3; smoothed labels want < 0.5
 
 
 @dataclass(frozen=True, eq=False)
