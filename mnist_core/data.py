@@ -25,7 +25,7 @@ from mnist_core.download import (
     problem,
     raw_folder,
 )
-from mnist_core.preprocess import MEAN, STD, normalise
+from mnist_core.preprocess import MEAN, STD, denormalise, normalise
 from mnist_core.synthetic import Drawn
 
 if TYPE_CHECKING:
@@ -200,11 +200,11 @@ def unseen_digits(config: TrainConfig, train_data: Any, n: int) -> Digits:
             takes; as many come back as there are.
     """
     if config.data != "mnist":
-        return Digits(*synthetic.digits(n, _UNSEEN_SEED))
+        return _synthetic(n, _UNSEEN_SEED, None)
     images, labels = as_tensors(train_data)
     last = (labels != NO_DIGIT).nonzero()[-n:, 0]
-    varied = vary(images[last], torch.Generator().manual_seed(0), share=1.0) * STD + MEAN  # 0 to 1
-    return Digits((varied[:, 0] * 255).round().clamp(0, 255).to(torch.uint8), labels[last])
+    varied = vary(images[last], torch.Generator().manual_seed(0), share=1.0)
+    return Digits(denormalise(varied), labels[last])
 
 
 def _synthetic(n: int, seed: int, drawn: Drawn | None) -> Digits:

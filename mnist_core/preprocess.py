@@ -46,6 +46,11 @@ def normalise(images: np.ndarray | torch.Tensor) -> torch.Tensor:
     return pixels.to(torch.float32).div_(255).sub_(MEAN).div_(STD)
 
 
+def denormalise(pictures: torch.Tensor) -> torch.Tensor:
+    """float32 (N, 1, 28, 28), as the network wants them -> uint8 (N, 28, 28), MNIST's grey levels."""
+    return ((pictures[:, 0] * STD + MEAN) * 255).round().clamp(0, 255).to(torch.uint8)
+
+
 def find_ink(image: Image.Image | np.ndarray) -> np.ndarray:
     """Where the pen went: (h, w) uint8, 0 for paper and 255 for the strongest ink; all 0 if there is none.
 

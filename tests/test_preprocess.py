@@ -11,7 +11,16 @@ from pictures import draw, photograph
 from PIL import Image, ImageDraw
 
 from mnist_core.data import load_mnist
-from mnist_core.preprocess import CENTRE, INK_SIZE, MEAN, STD, normalise, preprocess, upright_size
+from mnist_core.preprocess import (
+    CENTRE,
+    INK_SIZE,
+    MEAN,
+    STD,
+    denormalise,
+    normalise,
+    preprocess,
+    upright_size,
+)
 from mnist_core.synthetic import drawing
 
 
@@ -151,6 +160,7 @@ def test_normalising_is_the_books_and_adds_the_channel() -> None:
     torch.testing.assert_close(normalise(pictures), wanted)
     torch.testing.assert_close(normalise(torch.from_numpy(pictures)), wanted)
     assert normalise(pictures[0]).shape == (1, 1, 28, 28)
+    assert denormalise(normalise(pictures)).tolist() == pictures.tolist()
 
 
 @pytest.mark.parametrize(

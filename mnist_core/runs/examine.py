@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import TensorDataset
 
 from mnist_core.model import CLASSES, ConvNet
-from mnist_core.preprocess import MEAN, STD
+from mnist_core.preprocess import denormalise
 
 WORST = 24  # mistakes shown
 _BATCH = 500
@@ -64,11 +64,10 @@ def examine(model: ConvNet, test: TensorDataset, step: int) -> Examination:
     sure, said = probabilities.max(dim=1)
     cells = torch.bincount(labels * CLASSES + said, minlength=CLASSES * CLASSES)
     wrong = (said != labels).nonzero().squeeze(1)
-    worst = wrong[sure[wrong].argsort(descending=True)[:WORST]].tolist()
-    found = [Mistake(i, _pixels(images[i, 0]), int(labels[i]), int(said[i]), float(sure[i])) for i in worst]
+    worst = wrong[sure[wrong].argsort(descending=True)[:WORST]]
+    pictures = denormalise(images[worst]).numpy()
+    found = [
+        Mistake(i, picture, int(labels[i]), int(said[i]), float(sure[i]))
+        for i, picture in zip(worst.tolist(), pictures, strict=True)
+    ]
     return Examination(step, cells.reshape(CLASSES, CLASSES), len(wrong), found)
-
-
-def _pixels(picture: torch.Tensor) -> np.ndarray:
-    """A normalised picture (28, 28) back in MNIST's grey levels."""
-    return ((picture * STD + MEAN) * 255).round().clamp(0, 255).to(torch.uint8).numpy()
