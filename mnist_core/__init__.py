@@ -3,21 +3,13 @@
 from mnist_core.checkpoint import CheckpointError
 from mnist_core.classifier import Classifier, Prediction
 from mnist_core.config import PRESETS, TrainConfig
-from mnist_core.data import DataError, Digits, load_data, load_mnist, mnist_loaders
+from mnist_core.data import load_data, load_mnist, mnist_loaders
+from mnist_core.datasets.digits import Digits
+from mnist_core.datasets.download import DataError
+from mnist_core.engine.events import Change, Evaluation, Finished, Step, Testing
+from mnist_core.engine.setup import initial_model, pick_device, resolve
 from mnist_core.model import ConvNet
-from mnist_core.training import (
-    Change,
-    Evaluation,
-    Finished,
-    Step,
-    Testing,
-    fit,
-    initial_model,
-    pick_device,
-    resolve,
-    test,
-    train,
-)
+from mnist_core.training import fit, test, train
 
 __all__ = [
     "PRESETS",

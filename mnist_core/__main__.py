@@ -14,27 +14,22 @@ from pathlib import Path
 from PIL import Image
 from torch.utils.data import DataLoader, TensorDataset
 
-from mnist_core import checkpoint, distributed
-from mnist_core.classifier import SHIPPED_WEIGHTS, Classifier, Prediction, calibrate
+from mnist_core import checkpoint
+from mnist_core.classifier import SHIPPED_WEIGHTS, Classifier, Prediction
 from mnist_core.config import PRESETS, Knob, TrainConfig, knobs
-from mnist_core.data import FOLDER_VARIABLE, Digits, load_data, load_mnist, unseen_digits
-from mnist_core.events import Evaluation, Event, Step
-from mnist_core.history import History, Watch
+from mnist_core.data import load_data, load_mnist
+from mnist_core.datasets.digits import Digits
+from mnist_core.datasets.download import FOLDER_VARIABLE
+from mnist_core.engine import distributed
+from mnist_core.engine.calibrate import calibrate, unseen_digits
+from mnist_core.engine.events import Evaluation, Event, Step
+from mnist_core.engine.history import History, Watch
+from mnist_core.engine.plots import confusion_figure, loss_figure
+from mnist_core.engine.setup import initial_model, pick_device, resolve
 from mnist_core.model import ConvNet
-from mnist_core.plots import confusion_figure, loss_figure
-from mnist_core.training import (
-    LOG_EVERY,
-    fit,
-    initial_model,
-    pick_device,
-    resolve,
-    test,
-    test_line,
-    train_line,
-)
+from mnist_core.training import LOG_EVERY, fit, test, test_line, train_line
 
 BAR_WIDTH = 30  # characters
-CALIBRATION_DIGITS = 4000
 MISTAKE, INTERRUPTED = 2, 130  # exit statuses; 130 is what shells give Ctrl+C
 
 
@@ -162,7 +157,7 @@ def _follow(
 
 def _write(folder: Path, model: ConvNet, config: TrainConfig, history: History, train_data: Digits) -> None:
     """What a run leaves: weights with their metadata, the metadata as JSON, the history, the plot."""
-    calibration = calibrate(model, unseen_digits(config, train_data, CALIBRATION_DIGITS))
+    calibration = calibrate(model, unseen_digits(config, train_data))
     tested = history.evaluations[-1] if history.evaluations else None
     accuracy, n = (tested.accuracy, tested.n) if tested else (None, 0)
     seconds = history.last.seconds if history.last else 0.0
@@ -170,8 +165,8 @@ def _write(folder: Path, model: ConvNet, config: TrainConfig, history: History, 
         config, accuracy=accuracy, n=n, seconds=seconds, calibration=asdict(calibration)
     )
     checkpoint.save(folder / "weights.pt", model, metadata)
-    checkpoint.write_whole(folder / "weights.json", (json.dumps(metadata, indent=2) + "\n").encode())
-    checkpoint.write_whole(folder / "history.csv", history.to_csv().encode())
+    checkpoint.atomic_write(folder / "weights.json", (json.dumps(metadata, indent=2) + "\n").encode())
+    checkpoint.atomic_write(folder / "history.csv", history.to_csv().encode())
     loss_figure(history).savefig(folder / "loss.png")
     if tested:
         confusion_figure(tested.confusion).savefig(folder / "confusion.png")
@@ -226,7 +221,7 @@ def _as_words(prediction: Prediction) -> str:
 
 
 def _benchmark(options: argparse.Namespace) -> int:
-    from mnist_core import benchmark  # no other command needs what it loads
+    from mnist_core.benchmark import run as benchmark  # no other command needs what it loads
 
     return benchmark.main(options.rest)
 

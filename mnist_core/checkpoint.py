@@ -82,7 +82,7 @@ def save(path: str | Path, model: nn.Module, metadata: dict[str, Any]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _clear_leftovers(path)
-        write_whole(path, buffer.getvalue())
+        atomic_write(path, buffer.getvalue())
     except OSError as error:
         raise CheckpointError(
             f"{path} could not be written ({error.strerror}): make room or choose another place; what lay "
@@ -97,7 +97,7 @@ def _settings(model: nn.Module) -> dict[str, Any]:
     return {"activation": model.activation, "negative_slope": model.negative_slope, **dropout}
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def atomic_write(path: Path, content: bytes) -> None:
     """Write a file so that a crash at any moment leaves the old content or the new. Raises `OSError`."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     beside = Path(name)

@@ -9,22 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 
 from mnist_core import checkpoint
-from mnist_core.data import Digits
+from mnist_core.imaging.preprocess import find_ink, place, preprocess, upright_size
+from mnist_core.imaging.segment import Piece, atoms, best_cut, best_reading, cuts, part, shrink
+from mnist_core.inference import predict
 from mnist_core.model import CLASSES, ConvNet
-from mnist_core.preprocess import find_ink, normalise, place, preprocess, upright_size
-from mnist_core.segment import Piece, atoms, best_cut, best_reading, cuts, part, shrink
 
-SHIPPED_WEIGHTS = Path(__file__).resolve().parent.parent / "assets" / "weights.pt"
-REFUSED = 0.02  # of digits may be called "not sure" for the sake of letters and scribbles that are
+SHIPPED_WEIGHTS = Path(__file__).resolve().parent.parent / "assets" / "weights" / "weights.pt"
 SURE = 0.9  # probability from which a piece is not tried as two digits that touch
 SCORING_TEMPERATURE = 1.2  # for comparing ways to part a number, chosen on such drawn by rule
-READ_TOGETHER = 16  # pictures; what these need fits a processor's cache, and twice as many a second are read
 DOUBT_COST = 0.2  # see `_Look.score`
-_TEMPERATURES = tuple(0.3 * 1.05**step for step in range(-20, 60))  # 0.11 to 5.3; smoothed labels want < 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +70,6 @@ class Classifier:
     def __init__(self, model: ConvNet, calibration: Calibration | None = None) -> None:
         self.model = model.eval()
         self.calibration = calibration or Calibration()
-        self._device = next(model.parameters()).device
 
     @classmethod
     def load(cls, path: str | Path | None = None, device: str | torch.device = "cpu") -> Classifier:
@@ -95,7 +90,7 @@ class Classifier:
         model_input = preprocess(image)
         if not model_input.any():
             return Prediction(None, [1 / CLASSES] * CLASSES, model_input, None, "Nothing is drawn here.")
-        return self._answer(model_input, self._log_probabilities(model_input)[0])
+        return self._answer(model_input, predict(self.model, model_input[None])[0].numpy())
 
     def read(self, image: Image.Image | np.ndarray) -> list[Prediction]:
         """The digits in a picture, left to right, each with its box; an empty list when it is blank.
@@ -141,7 +136,7 @@ class Classifier:
         if not tried:
             return [piece]
         halves = np.stack([place(half) for cut in tried for half in cut.halves(small)])
-        probabilities = np.exp(_tempered(self._log_probabilities(halves), SCORING_TEMPERATURE))
+        probabilities = np.exp(_tempered(predict(self.model, halves).numpy(), SCORING_TEMPERATURE))
         cut = best_cut(tried, probabilities.reshape(-1, 2, CLASSES), whole)
         if cut is None:
             return [piece]
@@ -152,14 +147,8 @@ class Classifier:
     def _look(self, pieces: Sequence[Piece]) -> dict[Piece, _Look]:
         """What the network makes of each piece."""
         inputs = np.stack([place(piece.ink) for piece in pieces])
-        looks = map(_Look, inputs, self._log_probabilities(inputs))
+        looks = map(_Look, inputs, predict(self.model, inputs).numpy())
         return dict(zip(pieces, looks, strict=True))
-
-    def _log_probabilities(self, model_inputs: np.ndarray) -> np.ndarray:
-        """uint8 (N, 28, 28) -> float32 (N, 10), as the network gives them."""
-        with torch.inference_mode():
-            batches = normalise(model_inputs).to(self._device).split(READ_TOGETHER)
-            return torch.cat([self.model(batch) for batch in batches]).cpu().numpy()
 
     def _answer(self, model_input: np.ndarray, log_probabilities: np.ndarray) -> Prediction:
         """The prediction for one picture (28, 28), of which the network says (10,)."""
@@ -197,22 +186,3 @@ def _tempered(log_probabilities: np.ndarray, temperature: float) -> np.ndarray:
     scaled = log_probabilities.astype(np.float64) / temperature
     scaled -= scaled.max(axis=-1, keepdims=True)
     return scaled - np.log(np.exp(scaled).sum(axis=-1, keepdims=True))
-
-
-def calibrate(model: ConvNet, digits: Digits, *, refused: float = REFUSED) -> Calibration:
-    """The temperature at which `model` is right as often as it says, and a threshold that refuses few digits.
-
-    Args:
-        digits: pictures that the network was not trained on, and their labels; a thousand will do.
-        refused: the share of them that may be called "not sure".
-    """
-    model.eval()
-    device = next(model.parameters()).device
-    with torch.inference_mode():
-        log_probabilities = torch.cat(
-            [model(normalise(part).to(device)).cpu() for part in digits.images.split(500)]
-        )
-    losses = [float(F.cross_entropy(log_probabilities / t, digits.labels)) for t in _TEMPERATURES]
-    temperature = _TEMPERATURES[int(np.argmin(losses))]
-    surest = (log_probabilities / temperature).softmax(1).amax(1)
-    return Calibration(temperature=temperature, threshold=float(surest.quantile(refused)))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -15,6 +13,7 @@ KERNEL_SIZE = 3  # pixels
 POOL_SIZE = 2  # pixels
 HIDDEN_UNITS = 64
 CLASSES = 10
+ACTIVATIONS = ("relu", "leaky_relu", "tanh", "sigmoid")
 _MAP_SIZE = (
     IMAGE_SIZE - 2 * (KERNEL_SIZE - 1)
 ) // POOL_SIZE  # two unpadded convolutions, then pooling: 12 pixels
@@ -42,8 +41,8 @@ class ConvNet(nn.Module):
         dropout2: float = 0.25,
     ) -> None:
         super().__init__()
-        if activation not in _ACTIVATIONS:
-            raise ValueError(f"activation must be one of {', '.join(_ACTIVATIONS)}; got {activation!r}.")
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}; got {activation!r}.")
         self.cn1 = nn.Conv2d(1, 16, KERNEL_SIZE)
         self.cn2 = nn.Conv2d(16, 32, KERNEL_SIZE)
         self.dp1 = nn.Dropout2d(dropout1)
@@ -79,39 +78,28 @@ class ConvNet(nn.Module):
 
     def activate(self, x: torch.Tensor) -> torch.Tensor:
         """The chosen activation, element by element: any shape in, the same shape out."""
-        return _ACTIVATIONS[self.activation](x, self.negative_slope)
-
-    def features(self, x: torch.Tensor) -> torch.Tensor:
-        """(N, 1, 28, 28) normalised pictures -> (N, 64), what the last layer decides by."""
-        x = self.activate(self.cn1(x))  # (N, 16, 26, 26)
-        # The book bends before it pools. The bends only ever rise, so the largest of four stays the largest:
-        # the numbers are the same either way round, with a quarter of them left to bend.
-        x = F.max_pool2d(self.cn2(x), POOL_SIZE)  # (N, 32, 24, 24) -> (N, 32, 12, 12)
-        x = self.dp1(self.activate(x))
-        if x.requires_grad:
-            x.register_hook(_like(x))
-        x = torch.flatten(x, 1)  # (N, 4608)
-        return self.activate(self.fc1(x))  # (N, 64)
+        match self.activation:
+            case "relu":
+                return F.relu(x)
+            case "leaky_relu":
+                return F.leaky_relu(x, self.negative_slope)
+            case "tanh":
+                return torch.tanh(x)
+            case _:
+                return torch.sigmoid(x)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, 1, 28, 28) normalised pictures -> (N, 10) log-probabilities."""
-        x = self.dp2(self.features(x))  # (N, 64)
+        x = self.cn1(x)  # (N, 16, 26, 26)
+        x = self.activate(x)
+        x = self.cn2(x)  # (N, 32, 24, 24)
+        x = self.activate(x)
+        x = F.max_pool2d(x, POOL_SIZE)  # (N, 32, 12, 12)
+        x = self.dp1(x)
+        x = torch.flatten(x, 1)  # (N, 4608)
+        x = self.fc1(x)  # (N, 64)
+        x = self.activate(x)
+        x = self.dp2(x)
         x = self.fc2(x)  # (N, 10)
-        return F.log_softmax(
-            x, dim=1, dtype=torch.promote_types(x.dtype, torch.float32)
-        )  # also under autocast
-
-
-def _like(x: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Lays a gradient out in memory as `x` is: flattening hands it back otherwise, which slows pooling."""
-    channels_last = x.is_contiguous(memory_format=torch.channels_last)
-    memory_format = torch.channels_last if channels_last else torch.contiguous_format
-    return lambda gradient: gradient.contiguous(memory_format=memory_format)
-
-
-_ACTIVATIONS = {
-    "relu": lambda x, _: F.relu(x),
-    "leaky_relu": F.leaky_relu,
-    "tanh": lambda x, _: torch.tanh(x),
-    "sigmoid": lambda x, _: torch.sigmoid(x),
-}
+        op = F.log_softmax(x, dim=1)
+        return op

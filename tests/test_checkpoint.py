@@ -18,8 +18,8 @@ import torch
 from mnist_core import checkpoint
 from mnist_core.checkpoint import CheckpointError, describe, load, save
 from mnist_core.config import TrainConfig
+from mnist_core.engine.setup import initial_model
 from mnist_core.model import ConvNet
-from mnist_core.training import initial_model
 
 ROOT = Path(checkpoint.__file__).parents[1]
 METADATA = describe(TrainConfig(), accuracy=0.9858, n=10_000)

@@ -12,10 +12,12 @@ from PIL import Image
 from torch import nn
 
 from mnist_core import CheckpointError, Classifier, ConvNet
-from mnist_core.classifier import Calibration, calibrate
-from mnist_core.data import Digits, load_mnist
-from mnist_core.preprocess import normalise, preprocess
-from mnist_core.synthetic import digits, drawing, non_digits
+from mnist_core.classifier import Calibration
+from mnist_core.data import load_mnist
+from mnist_core.datasets.digits import Digits
+from mnist_core.datasets.synthetic import digits, drawing, non_digits
+from mnist_core.engine.calibrate import calibrate
+from mnist_core.imaging.preprocess import normalise, preprocess
 
 
 @pytest.fixture(scope="module")

@@ -11,21 +11,11 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from mnist_core import data
 from mnist_core.config import TrainConfig
-from mnist_core.data import (
-    NO_DIGIT,
-    DataError,
-    Digits,
-    as_tensors,
-    batches,
-    find_folder,
-    load_data,
-    load_mnist,
-    mnist_is_here,
-    mnist_loaders,
-    shift,
-    unseen_digits,
-)
-from mnist_core.preprocess import MEAN, STD
+from mnist_core.data import load_data, load_mnist, mnist_loaders
+from mnist_core.datasets.digits import NO_DIGIT, Digits, as_tensors, batches, shift
+from mnist_core.datasets.download import DataError, find_folder, mnist_is_here
+from mnist_core.engine.calibrate import unseen_digits
+from mnist_core.imaging.preprocess import MEAN, STD
 
 
 def some_digits(n: int = 10) -> Digits:

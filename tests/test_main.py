@@ -13,9 +13,11 @@ import torch
 from PIL import Image
 
 from mnist_core import __main__ as command_line
-from mnist_core import checkpoint, data, synthetic
+from mnist_core import checkpoint, data
 from mnist_core.classifier import Classifier
 from mnist_core.config import TrainConfig, knobs
+from mnist_core.datasets import synthetic
+from mnist_core.engine import calibrate
 
 CUT_SHORT = "cut-short.png"
 DRAWN = ["train", "--data=synthetic", "--train-size=320", "--epochs=1", "--batch-size=16", "--threads=1"]
@@ -25,13 +27,13 @@ DRAWN = ["train", "--data=synthetic", "--train-size=320", "--epochs=1", "--batch
 def few_test_digits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Digits drawn by rule take their time."""
     monkeypatch.setattr(data, "SYNTHETIC_TEST_SIZE", 60)
-    monkeypatch.setattr(command_line, "CALIBRATION_DIGITS", 60)
+    monkeypatch.setattr(calibrate, "CALIBRATION_DIGITS", 60)
 
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
     """Untrained weights in a file."""
-    from mnist_core.training import initial_model
+    from mnist_core.engine.setup import initial_model
 
     checkpoint.save(tmp_path / "w.pt", initial_model(TrainConfig()), {})
     return tmp_path / "w.pt"

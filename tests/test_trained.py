@@ -12,8 +12,8 @@ import torch
 from bars import ANNE, LONG, TINY, WATCHED, bars, done_some, losses, until
 
 from mnist_core import checkpoint
+from mnist_core.engine.setup import initial_model
 from mnist_core.runs import Runs
-from mnist_core.training import initial_model
 
 
 def test_the_drawing_on_the_pad_is_read_as_the_run_learns(make_runs: Callable[..., Runs]) -> None:

@@ -16,21 +16,14 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from mnist_core import training
 from mnist_core.config import TrainConfig
-from mnist_core.data import Digits, load_data
+from mnist_core.data import load_data
+from mnist_core.datasets.digits import Digits
+from mnist_core.engine.events import Change, Evaluation, Event, Finished, Step, Testing
+from mnist_core.engine.optimizers import make_optimizer
+from mnist_core.engine.setup import initial_model, pick_device, resolve
+from mnist_core.engine.train_step import train_step
 from mnist_core.model import ConvNet
-from mnist_core.trainer import learn, make_optimizer
-from mnist_core.training import (
-    Change,
-    Evaluation,
-    Event,
-    Finished,
-    Step,
-    Testing,
-    fit,
-    initial_model,
-    pick_device,
-    resolve,
-)
+from mnist_core.training import fit
 
 TINY = TrainConfig(train_size=200, batch_size=16, epochs=1, test_batch_size=32, seed=3)
 
@@ -268,7 +261,7 @@ def test_each_optimizer_steps_as_torchs_plain_one(optimizer: str) -> None:
         models, (make_optimizer(models[0], config), plain(models[1].parameters())), strict=True
     ):
         for _ in range(3):
-            learn(model, optim, LEARN.normalised(), LEARN.labels)
+            train_step(model, optim, LEARN.normalised(), LEARN.labels)
     for ours, theirs in zip(models[0].parameters(), models[1].parameters(), strict=True):
         torch.testing.assert_close(ours, theirs)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import gradio as gr
 
 from mnist_core.page import launch
-from mnist_core.page.api import predict_endpoint
-from mnist_core.page.draw import draw_tab
-from mnist_core.page.faults import CarefulBlocks
-from mnist_core.page.inside import inside_tab
-from mnist_core.page.reading import reader
+from mnist_core.page.components.reading import reader
+from mnist_core.page.http.api import predict_endpoint
+from mnist_core.page.http.errors import CarefulBlocks
+from mnist_core.page.http.visit import VisitSecret
+from mnist_core.page.tabs.draw import draw_tab
+from mnist_core.page.tabs.inside import inside_tab
+from mnist_core.page.tabs.train import train_tab
 from mnist_core.page.theme import look
-from mnist_core.page.train import train_tab
-from mnist_core.page.visit import VisitSecret
 from mnist_core.runs import registry
 
 __all__ = ["build", "serve", "warm_up"]

@@ -29,9 +29,9 @@ from typing import Any
 import PIL.Image
 from starlette.middleware import Middleware
 
-from mnist_core.memory import pass_over_what_is_here
-from mnist_core.page.faults import CarefulBlocks
-from mnist_core.page.guard import Caps, Guard
+from mnist_core.engine.memory import freeze_gc
+from mnist_core.page.http.errors import CarefulBlocks
+from mnist_core.page.http.middleware import Caps, Guard
 
 QUEUE_LENGTH = 64  # waiting calls
 QUEUE_LOOK_SECONDS, PROGRESS_LOOK_SECONDS = 0.02, 0.1  # between two looks whether there is something to do
@@ -42,7 +42,7 @@ PICTURE_PIXELS = 20_000_000  # a phone's photograph has 12 million; larger ones 
 def serve(demo: CarefulBlocks, **look: Any) -> None:
     """Serve `demo` until interrupted. `look` (theme, styles, scripts) goes to Gradio's `launch` as it is."""
     address = start(demo, Caps.from_environment(), **look)
-    pass_over_what_is_here()
+    freeze_gc()
     print(f"The page is at {address}", flush=True)
     demo.block_thread()
 

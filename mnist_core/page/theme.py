@@ -1,4 +1,4 @@
-"""How the page looks: Gradio's theme bound to the colours and sizes that `assets/page.css` names."""
+"""How the page looks: Gradio's theme bound to the colours and sizes that `assets/css/page.css` names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
+_ASSETS = Path(__file__).resolve().parents[2] / "assets"
 STYLES = ("page.css", "pad.css", "reading.css", "train.css", "inside.css", "toys.css")  # in this order
 SCRIPTS = ("notice.js", "ink.js", "pad.js")  # run before Gradio builds the page
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")
@@ -72,6 +72,11 @@ _COLOURS = {
 }
 
 
+def asset(name: str) -> str:
+    """The text of the file `name` below `assets/`."""
+    return (_ASSETS / name).read_text(encoding="utf-8")
+
+
 def theme() -> gr.themes.Base:
     """A quiet theme: system fonts (nothing is fetched), flat sheets of paper, one accent colour."""
     colours = {f"{name}{mode}": f"var(--{ours})" for name, ours in _COLOURS.items() for mode in ("", "_dark")}
@@ -94,6 +99,6 @@ def look() -> dict[str, Any]:
 
     Gradio's own `css_paths` would write each rule twice, once with a stronger selector; that breaks `@media`.
     """
-    styles = "".join(f"<style>{(ASSETS / name).read_text(encoding='utf-8')}</style>" for name in STYLES)
-    scripts = "".join(f"<script>{(ASSETS / name).read_text(encoding='utf-8')}</script>" for name in SCRIPTS)
+    styles = "".join(f"<style>{asset(f'css/{name}')}</style>" for name in STYLES)
+    scripts = "".join(f"<script>{asset(f'js/{name}')}</script>" for name in SCRIPTS)
     return {"theme": theme(), "head": styles + scripts}

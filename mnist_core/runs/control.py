@@ -19,21 +19,23 @@ import torch
 from torch import optim
 
 from mnist_core import checkpoint
-from mnist_core.classifier import Classifier, calibrate
+from mnist_core.classifier import Classifier
 from mnist_core.config import TrainConfig
-from mnist_core.events import Change
-from mnist_core.history import OPTIMIZER_NAMES
-from mnist_core.memory import pass_over_what_is_here
-from mnist_core.runs import lessons
+from mnist_core.engine.calibrate import calibrate
+from mnist_core.engine.events import Change
+from mnist_core.engine.history import OPTIMIZER_NAMES
+from mnist_core.engine.memory import freeze_gc
+from mnist_core.engine.setup import initial_model, pick_device, resolve
+from mnist_core.runs import fine_tuning
+from mnist_core.runs.archive import Archive
 from mnist_core.runs.examine import Examination, examine
 from mnist_core.runs.limits import Limits, limits_from, on_a_space
 from mnist_core.runs.recipes import Pace
 from mnist_core.runs.run import OVER, Beginning, Run
-from mnist_core.runs.shelf import Shelf
 from mnist_core.runs.slot import THREADS, Refused, Slot
 from mnist_core.runs.store import DigitStore
 from mnist_core.runs.visits import Visit, Visits
-from mnist_core.training import fit, initial_model, pick_device, resolve
+from mnist_core.training import fit
 
 SHIPPED = "shipped"  # the choice of weights that is nobody's run
 RUNS_VARIABLE = "MNIST_RUNS_DIR"
@@ -62,7 +64,7 @@ class Runs(Visits):
         self.digits = digits or DigitStore()
         self.device = pick_device(device)
         self.pace = Pace()
-        self._shelf = Shelf(folder, limits.kept_runs) if folder else None
+        self._archive = Archive(folder, limits.kept_runs) if folder else None
         self._examining = threading.Lock()
         self._warming: threading.Thread | None = None
 
@@ -98,9 +100,9 @@ class Runs(Visits):
         if config.epochs > self.limits.epochs:
             raise Refused(f"{config.epochs:g} epochs are too many here: at most {self.limits.epochs:g}.")
         digits = config.train_size if config.data != "mnist" else 0
-        if digits + config.non_digits > self.limits.drawn:
+        if digits + config.non_digits > self.limits.synthetic:
             raise Refused(
-                f"This recipe draws too many digits by rule for here: at most {self.limits.drawn:,}."
+                f"This recipe asks for too many synthetic digits for here: at most {self.limits.synthetic:,}."
             )
         config = self._resolved(config)
 
@@ -123,10 +125,10 @@ class Runs(Visits):
             raise Refused(f"A lesson takes 1 to {self.limits.drawings} drawings; got {len(drawings)}.")
         start = self.classifier_for(secret, choice).model
         parent = self.visit(secret).runs.get(choice)
-        config = self._resolved(lessons.recipe(parent.config if parent else None, self.digits.here()))
+        config = self._resolved(fine_tuning.recipe(parent.config if parent else None, self.digits.here()))
 
         def begin(run: Run) -> Beginning:
-            return lessons.begin(run, start, drawings, self.digits.get(config, run.drew), self.device)
+            return fine_tuning.begin(run, start, drawings, self.digits.get(config, run.drew), self.device)
 
         def make(name: str) -> Run:
             run = Run(name.replace("Run", "Lesson"), config, begin, kind="lesson")
@@ -227,8 +229,8 @@ class Runs(Visits):
             visit = self.visit(secret)
             visit.runs.pop(run_id, None)
             visit.compared.discard(run_id)
-        if self._shelf:
-            self._shelf.remove(run)
+        if self._archive:
+            self._archive.remove(run)
 
     def rename(self, secret: str, run_id: str, name: str) -> None:
         """Call a run something else: up to 40 printable characters."""
@@ -237,8 +239,8 @@ class Runs(Visits):
             raise Refused("A run's name needs a letter or two.")
         run = self.run(secret, run_id)
         run.name = name
-        if self._shelf and run.state in OVER:
-            self._shelf.keep(run)
+        if self._archive and run.state in OVER:
+            self._archive.keep(run)
 
     def close(self) -> None:
         """End the threads; what trained is paused."""
@@ -248,7 +250,7 @@ class Runs(Visits):
     # How runs come in
 
     def _kept(self) -> dict[str, Run]:
-        return self._shelf.runs() if self._shelf else {}
+        return self._archive.runs() if self._archive else {}
 
     def _enter(self, secret: str, make: Callable[[str], Run], *, wants_mnist: bool) -> Run:
         with self._lock:
@@ -268,7 +270,7 @@ class Runs(Visits):
 
     def _warm_up(self) -> None:
         optim.SGD([torch.zeros(1)])
-        pass_over_what_is_here()
+        freeze_gc()
         self.digits.warm_up()
 
     def _resolved(self, config: TrainConfig) -> TrainConfig:
@@ -314,8 +316,8 @@ class Runs(Visits):
             self.pace.note(run.history.last)
         if state == "finished" and run.calibration is None:
             run.calibrated(calibrate(run.model(), self.digits.unseen(run.config)))
-        if self._shelf and state in ("finished", "stopped") and run.weights_step:
-            self._shelf.keep(run, state)
+        if self._archive and state in ("finished", "stopped") and run.weights_step:
+            self._archive.keep(run, state)
 
 
 @functools.cache

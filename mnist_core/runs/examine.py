@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch.utils.data import TensorDataset
 
+from mnist_core.imaging.preprocess import denormalise
+from mnist_core.inference import predict
 from mnist_core.model import CLASSES, ConvNet
-from mnist_core.preprocess import denormalise
 
 WORST = 24  # mistakes shown
-_BATCH = 500
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,10 @@ class Examination:
         return int(self.confusion.sum())
 
 
-@torch.inference_mode()
 def examine(model: ConvNet, test: TensorDataset, step: int) -> Examination:
-    """Read all test digits (normalised pictures and labels) with a model in evaluation mode."""
+    """Predict all test digits, normalised pictures and labels."""
     images, labels = test.tensors
-    probabilities = torch.cat([model(batch).exp() for batch in images.split(_BATCH)])  # (N, 10)
+    probabilities = predict(model, images).exp()  # (N, 10)
     sure, said = probabilities.max(dim=1)
     cells = torch.bincount(labels * CLASSES + said, minlength=CLASSES * CLASSES)
     wrong = (said != labels).nonzero().squeeze(1)

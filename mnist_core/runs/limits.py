@@ -22,7 +22,7 @@ class Limits:
         epochs: in one recipe.
         turn_seconds: a run gives its slot to the next in the queue after this long, and queues again.
         queue: runs that may wait for the slot, all visits together.
-        drawn: built-in digits and signs in one recipe; drawing them takes time.
+        synthetic: digits and signs in one recipe; drawing them takes time.
         runs: a visit may have, finished ones among them.
         visits: that are remembered at once.
         idle_seconds: after which an unused visit is forgotten.
@@ -39,7 +39,7 @@ class Limits:
     turn_seconds: float = 30
     queue: int = 40
     runs: int = 100
-    drawn: int = 120_000
+    synthetic: int = 120_000
     visits: int = 400
     idle_seconds: float = 24 * 3600
     gone_seconds: float = 45
@@ -61,7 +61,7 @@ CAREFUL = Limits(
     epochs=20,
     turn_seconds=15,
     queue=20,
-    drawn=10_000,
+    synthetic=10_000,
     runs=12,
     visits=300,
     idle_seconds=1800,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 from mnist_core.config import TrainConfig
-from mnist_core.events import Step
+from mnist_core.engine.events import Step
 
 # Seconds on two cores of a plain server, which is what a free Space has; `Pace` corrects them by what it
 # sees.
@@ -28,9 +28,7 @@ def as_python(config: TrainConfig) -> str:
     machine."""
     arguments = "".join(f"    {name}={value!r},\n" for name, value in changed(config).items())
     recipe = f"TrainConfig(\n{arguments})" if arguments else "TrainConfig()"
-    return f"""from mnist_core import TrainConfig, fit
-from mnist_core.data import load_data
-from mnist_core.training import Evaluation, Step, initial_model
+    return f"""from mnist_core import Evaluation, Step, TrainConfig, fit, initial_model, load_data
 
 config = {recipe}
 train_data, test_data = load_data(config)

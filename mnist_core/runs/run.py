@@ -15,10 +15,10 @@ import torch
 
 from mnist_core.classifier import Calibration, Classifier
 from mnist_core.config import TrainConfig
-from mnist_core.events import Change, Evaluation, Event, Finished, Step, Testing
-from mnist_core.history import History, Rows, Trouble, Watch
+from mnist_core.engine.events import Change, Evaluation, Event, Finished, Step, Testing
+from mnist_core.engine.history import History, Rows, Trouble, Watch
+from mnist_core.imaging.preprocess import normalise
 from mnist_core.model import CLASSES, ConvNet
-from mnist_core.preprocess import normalise
 from mnist_core.runs.examine import Examination
 
 ACTIVE = ("fetching", "waiting", "running")  # states in which a run goes on by itself

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import torch
 
-from mnist_core.events import Finished, Step
-from mnist_core.memory import give_back_freed_memory
+from mnist_core.engine.events import Finished, Step
+from mnist_core.engine.memory import give_back_freed_memory
 from mnist_core.runs.limits import Limits
 from mnist_core.runs.run import Interrupted, Run
 

@@ -11,25 +11,19 @@ from pathlib import Path
 from torch.utils.data import TensorDataset
 
 from mnist_core.config import TrainConfig
-from mnist_core.data import (
-    DataError,
-    Digits,
-    DownloadCancelled,
-    load_data,
-    load_mnist,
-    mnist_is_here,
-    unseen_digits,
-)
-from mnist_core.synthetic import Drawn
+from mnist_core.data import load_data, load_mnist
+from mnist_core.datasets.digits import Digits
+from mnist_core.datasets.download import DataError, DownloadCancelled, mnist_is_here
+from mnist_core.datasets.synthetic import Drawn
+from mnist_core.engine.calibrate import unseen_digits
 
 _OTHERS = 2  # sets of digits kept besides MNIST: drawn by rule, so they can be had again
 
 Pair = tuple[TensorDataset, TensorDataset]
-UNSEEN = 1000  # digits to calibrate with
 
 
 class DigitStore:
-    """Hands out training and test digits, normalised. Thread-safe.
+    """Handlers out training and test digits, normalised. Thread-safe.
 
     Args:
         folder: where MNIST lies or will, see `data.find_folder`.
@@ -88,7 +82,7 @@ class DigitStore:
         kind = "mnist" if config.data == "mnist" else "drawn"
         if kind not in self._unseen:
             train = self._all_of_mnist()[0] if kind == "mnist" else None
-            self._unseen[kind] = unseen_digits(config, train, UNSEEN)
+            self._unseen[kind] = unseen_digits(config, train)
         return self._unseen[kind]
 
     def warm_up(self) -> None:

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from mnist_core.memory import give_back_freed_memory
+from mnist_core.engine.memory import give_back_freed_memory
 from mnist_core.runs.limits import Limits
 from mnist_core.runs.run import Pad, Run
 from mnist_core.runs.slot import Refused, Slot

@@ -14,8 +14,8 @@ from hand import FOUR_TWO, ONE, SCRIBBLE, SEVEN, at_rest, digit, draw, ink, touc
 from PIL import Image
 
 from mnist_core import Classifier
-from mnist_core.page.faults import APOLOGY
-from mnist_core.synthetic import drawing
+from mnist_core.datasets.synthetic import drawing
+from mnist_core.page.http.errors import APOLOGY
 
 pytestmark = pytest.mark.browser
 

@@ -18,10 +18,10 @@ from hand import SEVEN, draw
 from PIL import Image
 
 from mnist_core import Classifier
-from mnist_core.chapter import TOYS
+from mnist_core.datasets.synthetic import drawing, render
+from mnist_core.imaging.preprocess import MEAN, STD
 from mnist_core.model import ConvNet
-from mnist_core.preprocess import MEAN, STD
-from mnist_core.synthetic import drawing, render
+from mnist_core.playground import TOYS
 
 pytestmark = pytest.mark.browser
 

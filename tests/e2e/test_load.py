@@ -21,7 +21,7 @@ from PIL import Image
 from visitors import Visitor, run
 
 from mnist_core.classifier import Classifier
-from mnist_core.synthetic import drawing
+from mnist_core.datasets.synthetic import drawing
 
 VISITORS, FEWER_VISITORS = 40, 12
 UPDATES_PER_SECOND = 3.0  # of each visitor

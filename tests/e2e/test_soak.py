@@ -16,7 +16,7 @@ import pytest
 from pictures import draw
 from visitors import OFFLINE, Visitor, run
 
-from mnist_core.synthetic import drawing
+from mnist_core.datasets.synthetic import drawing
 
 GROWTH = 60_000_000  # bytes, after the first visits
 REST = 8.0  # seconds; by then the page has noticed that everyone left, and paused and forgotten their runs

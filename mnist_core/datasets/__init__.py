@@ -1,0 +1,1 @@
+"""Where digits come from: MNIST, its download, synthetic digits, and how batches are varied."""

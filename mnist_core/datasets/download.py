@@ -1,0 +1,277 @@
+"""MNIST's four files: what each of them must be, and fetching those that are missing.
+
+torchvision's own download does the fetching, but it has no timeout, cannot be cancelled, and writes where it
+will read later. So it runs in a process of its own, in a folder beside the real one, watched from here; what
+it brought is checked and only then renamed into place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+FOLDER_VARIABLE = "MNIST_DATA_DIR"
+MIRROR_VARIABLE = "MNIST_MIRROR"
+DOWNLOAD_BYTES = 11_594_722  # the four archives together
+STALL_SECONDS = 30.0  # without a single new byte, a mirror is given up
+LEFTOVER_SECONDS = 3600.0  # a download's folder untouched for this long belongs to a process that was killed
+_POLL_SECONDS = 0.05
+_STARTED = "started"  # the file by which a download says that it has imported torchvision
+_MIRRORS = 2  # torchvision knows two
+_SUBFOLDER = Path("MNIST") / "raw"  # where torchvision keeps them
+_IMAGES_MAGIC, _LABELS_MAGIC = 2051, 2049  # the first four bytes, http://yann.lecun.com/exdb/mnist/
+
+# What runs in the process of its own. It ends when its standard input does, so it never outlives this
+# process.
+_CHILD = """
+import os, sys, threading
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(1)), daemon=True).start()
+from torchvision.datasets import MNIST
+folder, skip, mirror = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+open(os.path.join(folder, "started"), "w").close()
+MNIST.mirrors = [mirror] if mirror else MNIST.mirrors[skip:]
+try:
+    MNIST(folder, download=True)
+except Exception as error:
+    print(f"{type(error).__name__}: {error}", flush=True)
+    os._exit(1)
+os._exit(0)
+"""
+
+Progress = Callable[[int, int], None]
+Cancelled = Callable[[], bool]
+
+
+class DataError(ValueError):
+    """MNIST cannot be had; the message is one sentence that ends with what to do."""
+
+
+class DownloadCancelled(DataError):
+    """Whoever asked for the download called it off."""
+
+
+class _Failed(Exception):
+    """A download ended without bringing the files."""
+
+
+class _Stalled(_Failed):
+    """A mirror sent nothing for too long."""
+
+
+def file_names(train: bool) -> tuple[str, str]:
+    """The names of the images' and the labels' file."""
+    part = "train" if train else "t10k"
+    return f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"
+
+
+def raw_folder(folder: Path) -> Path:
+    """Where below `folder` torchvision keeps MNIST's files."""
+    return folder / _SUBFOLDER
+
+
+def find_folder(folder: str | Path | None = None) -> Path:
+    """Where MNIST lies or will: `folder`, else $MNIST_DATA_DIR, else ./data."""
+    return Path(folder or os.environ.get(FOLDER_VARIABLE) or "data")
+
+
+def mnist_is_here(folder: str | Path | None = None) -> bool:
+    """Whether all four files lie in the folder, by their sizes and headers. Downloads nothing."""
+    raw = raw_folder(find_folder(folder))
+    return all(problem(raw / name) is None for train in (True, False) for name in file_names(train))
+
+
+def problem(path: Path) -> str | None:
+    """What is wrong with one of MNIST's files, judged by its size and its header; None if nothing is."""
+    count = 60_000 if path.name.startswith("train") else 10_000
+    if "images" in path.name:
+        header, expected = (_IMAGES_MAGIC, count, 28, 28), 16 + count * 28 * 28
+    else:
+        header, expected = (_LABELS_MAGIC, count), 8 + count
+    try:
+        size = path.stat().st_size
+        if size != expected:
+            return f"has {size:,} bytes where MNIST's has {expected:,}"
+        with path.open("rb") as file:
+            start = file.read(4 * len(header))
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    if start != b"".join(number.to_bytes(4, "big") for number in header):
+        return "does not begin as MNIST's does"
+    return None
+
+
+def fetch(
+    folder: Path,
+    progress: Progress | None = None,
+    cancelled: Cancelled | None = None,
+    *,
+    stall_seconds: float = STALL_SECONDS,
+) -> None:
+    """Download MNIST's four files into `folder`; what is good there already stays untouched.
+
+    A mirror of one's own (a classroom's, say) can be named by the environment variable `MNIST_MIRROR`: an
+    address ending in "/" under which the four .gz files lie. Archives already lying in the folder are used
+    if their MD5 is torchvision's.
+
+    Args:
+        folder: what torchvision calls the root.
+        progress: called now and then with the bytes that came and the bytes there are.
+        cancelled: asked often; the download ends soon after it says True.
+        stall_seconds: how long a mirror may send nothing before it is given up. torchvision writes 32 KB at
+            a time, so one that sends less than that in this time counts as stalled.
+
+    Raises:
+        DataError: nothing could be downloaded or written. Files that were there are as they were.
+    """
+    raw = raw_folder(folder)
+    try:
+        raw.mkdir(parents=True, exist_ok=True)
+        _clear_leftovers(raw.parent)
+        beside = Path(tempfile.mkdtemp(prefix=".downloading-", dir=raw.parent))
+    except OSError as error:
+        raise DataError(
+            f"MNIST cannot be written to {raw} ({error.strerror}): choose another folder with --data-dir or "
+            "MNIST_DATA_DIR."
+        ) from error
+    try:
+        for archive in raw.glob("*.gz"):
+            raw_folder(beside).mkdir(parents=True, exist_ok=True)
+            shutil.copy(archive, raw_folder(beside) / archive.name)
+        _try_mirrors(beside, raw, progress, cancelled, stall_seconds)
+        _move_in(raw_folder(beside), raw)
+    except OSError as error:
+        raise DataError(
+            f"MNIST could not be written to {raw} ({error.strerror}): make room, or choose another folder "
+            "with --data-dir or MNIST_DATA_DIR."
+        ) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _clear_leftovers(parent: Path) -> None:
+    """Remove what downloads that were killed left lying."""
+    for leftover in parent.glob(".downloading-*"):
+        with contextlib.suppress(FileNotFoundError):  # it ends while we look: another download's, and alive
+            newest = max(path.stat().st_mtime for path in [leftover, *leftover.rglob("*")])
+            if time.time() - newest > LEFTOVER_SECONDS:
+                shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _try_mirrors(
+    beside: Path, raw: Path, progress: Progress | None, cancelled: Cancelled | None, stall_seconds: float
+) -> None:
+    """Let torchvision download into `beside`, from the next mirror when one stalls."""
+    mirror = os.environ.get(MIRROR_VARIABLE, "")
+    if mirror and not mirror.endswith("/"):
+        mirror += "/"
+    for skip in range(1 if mirror else _MIRRORS):
+        try:
+            return _run_child(beside, skip, mirror, progress, cancelled, stall_seconds)
+        except _Failed as error:
+            reason = str(error)
+            if not isinstance(error, _Stalled):
+                break  # torchvision itself has tried all the mirrors
+    if os.strerror(errno.ENOSPC) in reason:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    where = mirror or "torchvision's mirrors"
+    raise DataError(
+        f"MNIST could not be downloaded from {where} ({reason}): check the network and try again, or put the "
+        f"four files into {raw} by hand."
+    )
+
+
+def _run_child(
+    beside: Path,
+    skip: int,
+    mirror: str,
+    progress: Progress | None,
+    cancelled: Cancelled | None,
+    stall_seconds: float,
+) -> None:
+    """Run one download to its end. Raises `_Failed`, with the reason in a few words."""
+    (beside / _STARTED).unlink(missing_ok=True)
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(
+            [sys.executable, "-c", _CHILD, str(beside), str(skip), mirror],
+            stdin=subprocess.PIPE,
+            stdout=said,
+            stderr=subprocess.DEVNULL,
+        ) as child,
+    ):
+        try:
+            stalled = _watch(child, beside, progress, cancelled, stall_seconds)
+        finally:
+            child.kill()
+        if stalled:
+            raise _Stalled(f"nothing came for {stall_seconds:g} seconds")
+        if child.wait() != 0:
+            said.seek(0)
+            raise _Failed(_in_few_words(said.read().decode(errors="replace")))
+
+
+def _watch(
+    child: subprocess.Popen[bytes],
+    beside: Path,
+    progress: Progress | None,
+    cancelled: Cancelled | None,
+    stall_seconds: float,
+) -> bool:
+    """Follow a download until it ends (False) or stalls (True). Raises `DownloadCancelled`."""
+    seen, last_growth = -1, time.monotonic()
+    while child.poll() is None:
+        if cancelled is not None and cancelled():
+            raise DownloadCancelled(
+                "The download was cancelled and changed nothing: start it again when you like."
+            )
+        came, extracted = _sizes(beside)
+        if came + extracted != seen:
+            seen, last_growth = came + extracted, time.monotonic()
+            if progress is not None:
+                progress(min(came, DOWNLOAD_BYTES), DOWNLOAD_BYTES)
+        elif not (beside / _STARTED).exists():
+            last_growth = time.monotonic()  # torchvision is still being imported
+        elif time.monotonic() - last_growth > stall_seconds:
+            return True
+        time.sleep(_POLL_SECONDS)
+    return False
+
+
+def _sizes(beside: Path) -> tuple[int, int]:
+    """Bytes of archives and of extracted files so far."""
+    came = extracted = 0
+    for path in beside.rglob("*-ubyte*"):
+        with contextlib.suppress(FileNotFoundError):  # between the listing and the look
+            if path.suffix == ".gz":
+                came += path.stat().st_size
+            else:
+                extracted += path.stat().st_size
+    return came, extracted
+
+
+def _in_few_words(said: str) -> str:
+    """The cause in what torchvision said: its last line that is not an address."""
+    lines = [line.strip() for line in said.splitlines() if line.strip() and not line.startswith("Tried ")]
+    return lines[-1].rstrip(".")[:200] if lines else "the download ended without a word"
+
+
+def _move_in(downloaded: Path, raw: Path) -> None:
+    """Rename what is good and was not there into place."""
+    for name in file_names(train=True) + file_names(train=False):
+        wrong = problem(downloaded / name)
+        if wrong is not None:
+            raise DataError(
+                f"The downloaded {name} {wrong}: try again, or name another mirror in {MIRROR_VARIABLE}."
+            )
+        if problem(raw / name) is not None:
+            (downloaded / name).replace(raw / name)

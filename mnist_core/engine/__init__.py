@@ -1,0 +1,1 @@
+"""What runs under `fit`: the step, the loop, the derived network, and what a run leaves behind."""

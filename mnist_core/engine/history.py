@@ -1,0 +1,205 @@
+"""What a run leaves behind: its curves, kept at a bounded size, and what they say when something goes
+wrong."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mnist_core.config import TrainConfig
+from mnist_core.engine.events import Evaluation, Step
+
+POINTS = 4000  # rows a history holds; the book's 3,750 steps fit without loss
+EVALUATIONS = 300
+CHANGES = 50  # of the learning rate or the momentum that the plot marks
+CHANCE_LOSS = math.log(10)  # of a network that gives every digit the same probability
+FLAT_STEPS = 100  # steps in a row before a loss is called flat
+_FLAT_WIDTH = 0.06  # how far from chance's loss still counts as flat
+_EXPLODED = (
+    3 * CHANCE_LOSS
+)  # a smoothed loss above this: worse than any guessing that is still being learned from
+_HUGE = 1e3  # no single batch of a run that learns comes near this loss
+
+# The rate at which each optimizer trains this network well, found by trying; what a diverged run is offered.
+GENTLE_RATES = {"sgd": 0.05, "momentum": 0.01, "adadelta": 0.5, "adam": 1e-3, "adamw": 1e-3, "muon": 0.05}
+
+
+class Rows:
+    """Rows of numbers that never take more than `limit` places: when full, every other row goes.
+
+    From then on only every second (fourth, eighth, ...) new row is kept, so the rows stay evenly spread; the
+    newest is always at hand as the last one.
+    """
+
+    def __init__(self, width: int, limit: int = POINTS) -> None:
+        self.width, self.limit, self.every, self._count = width, limit, 1, 0
+        self._kept = array("d")
+        self._newest: tuple[float, ...] | None = None
+
+    def add(self, *row: float) -> None:
+        """Append a row of `width` numbers."""
+        assert len(row) == self.width
+        self._newest = None
+        if self._count % self.every == 0:
+            self._kept.extend(row)
+        else:
+            self._newest = row
+        self._count += 1
+        if len(self._kept) // self.width >= self.limit:
+            self.every *= 2
+            self._newest = self._newest or tuple(self._kept[-self.width :])
+            halved = array("d")
+            for start in range(0, len(self._kept), 2 * self.width):
+                halved.extend(self._kept[start : start + self.width])
+            self._kept = halved
+
+    def rows(self, wanted: int | None = None) -> list[tuple[float, ...]]:
+        """The rows, thinned to about `wanted` if there are more; first and newest are always among them."""
+        kept, newest = self._kept, self._newest  # one look each: another thread may be adding
+        count = len(kept) // self.width
+        stride = max(1, math.ceil(count / wanted)) if wanted else 1
+        rows = [tuple(kept[i * self.width : (i + 1) * self.width]) for i in range(0, count, stride)]
+        last = newest or (tuple(kept[(count - 1) * self.width : count * self.width]) if count else None)
+        if last is not None and (not rows or rows[-1] != last):
+            rows.append(last)
+        return rows
+
+    def __len__(self) -> int:
+        return len(self._kept) // self.width + (self._newest is not None)
+
+
+class History:
+    """The losses of a run, raw and smoothed, its evaluations, and the changes made while it ran."""
+
+    def __init__(self) -> None:
+        self.losses = Rows(5)  # step, digits read, loss, smoothed loss, learning rate
+        self.evaluations: list[Evaluation] = []
+        self.changes: list[tuple[int, str]] = []  # after which step, what changed
+        self.reached: dict[float, float] = {}  # accuracy -> training seconds when it was first measured
+        self.tested = 0  # evaluations so far, those that were dropped among them
+        self.last: Step | None = None
+        self._smooth = self._weight = 0.0
+
+    @property
+    def smoothed(self) -> float:
+        """The exponential mean of the losses so far; its memory is a hundredth of the run."""
+        return self._smooth / self._weight if self._weight else math.nan
+
+    def add_step(self, step: Step) -> None:
+        """Note a step."""
+        keep = 1 - 1 / min(max(step.steps / 100, 5), 50)
+        self._smooth = keep * self._smooth + (1 - keep) * step.loss
+        self._weight = keep * self._weight + (1 - keep)
+        self.last = step
+        self.losses.add(step.step, step.seen, step.loss, self.smoothed, step.learning_rate)
+
+    def add_evaluation(self, evaluation: Evaluation) -> None:
+        """Note an evaluation; when there are too many, every other one between the first and the newest
+        goes."""
+        self.evaluations.append(evaluation)
+        self.tested += 1
+        if len(self.evaluations) > EVALUATIONS:
+            del self.evaluations[1:-1:2]
+        if self.last is not None:
+            for goal in (0.98, 0.99):
+                if evaluation.accuracy >= goal:
+                    self.reached.setdefault(goal, self.last.seconds)
+
+    def add_change(self, said: str) -> None:
+        """Note what was changed while the run was under way, as long as the plot has room to say it."""
+        if len(self.changes) < CHANGES:
+            self.changes.append((self.last.step if self.last is not None else 0, said))
+
+    def to_csv(self) -> str:
+        """One line for each row kept, and one for each evaluation, in the order they came."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(
+            ["step", "digits_read", "loss", "smoothed_loss", "learning_rate", "test_loss", "test_accuracy"]
+        )
+        tests = {evaluation.step: evaluation for evaluation in self.evaluations}
+        for step, seen, loss, smoothed, rate in self.losses.rows():
+            test = tests.pop(int(step), None)
+            writer.writerow([int(step), int(seen), loss, smoothed, rate, *_tested(test)])
+        for test in tests.values():  # of steps that were thinned away
+            writer.writerow([test.step, "", "", "", "", *_tested(test)])
+        return out.getvalue()
+
+
+def _tested(evaluation: Evaluation | None) -> Sequence[float | str]:
+    return ("", "") if evaluation is None else (evaluation.loss, evaluation.accuracy)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What is wrong with a run, in a sentence or two, and the learning rate that would be better, if one
+    would."""
+
+    fatal: bool
+    says: str
+    learning_rate: float | None = None
+
+
+class Watch:
+    """Looks at every step for a loss that explodes or does not move."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        self.config = config
+        self._worst = 0.0
+        self._flat = 0
+
+    def look(self, step: Step, smoothed: float) -> Trouble | None:
+        """What is wrong at this step, if anything; the caller stops a run whose trouble is fatal."""
+        self._worst = max(self._worst, step.loss)
+        self._flat = self._flat + 1 if abs(smoothed - CHANCE_LOSS) < _FLAT_WIDTH else 0
+        if not math.isfinite(step.loss):
+            return self._diverged(step, "The loss is no longer a number")
+        if step.loss > _HUGE or (step.step >= 5 and smoothed > _EXPLODED):
+            return self._diverged(step, f"The loss shot up to {self._worst:,.0f}")
+        if self._flat < FLAT_STEPS:
+            return None
+        if self._worst > 2 * CHANCE_LOSS:
+            return self._diverged(step, "The loss shot up and has stood at 2.303 since: the units are dead")
+        return Trouble(False, self._not_learning(step))
+
+    def _diverged(self, step: Step, what: str) -> Trouble:
+        name = OPTIMIZER_NAMES[self.config.optimizer]
+        better = gentler(self.config.optimizer, step.learning_rate)
+        return Trouble(
+            True,
+            f"{what}. A learning rate of {step.learning_rate:g} is too high for {name}; try {better:g}.",
+            better,
+        )
+
+    def _not_learning(self, step: Step) -> str:
+        reasons = []
+        if step.learning_rate < GENTLE_RATES[self.config.optimizer]:
+            reasons.append(f"a learning rate of {step.learning_rate:g} may be too low")
+        if self.config.activation in ("sigmoid", "tanh"):
+            reasons.append(f"{self.config.activation} flattens the gradients on their way back")
+        if step.learning_rate > 10 * GENTLE_RATES[self.config.optimizer]:
+            reasons.append(f"a learning rate of {step.learning_rate:g} may be too high")
+        if max(self.config.dropout1, self.config.dropout2) > 0.6:
+            reasons.append("dropout switches most of the network off")
+        why = " and ".join(reasons) or "it may only need more steps"
+        return f"The loss stands at 2.303, as if guessing (ln 10): it isn't learning yet. Likely {why}."
+
+
+OPTIMIZER_NAMES = {
+    "sgd": "plain SGD",
+    "momentum": "SGD with momentum",
+    "adadelta": "Adadelta",
+    "adam": "Adam",
+    "adamw": "AdamW",
+    "muon": "Muon",
+}
+
+
+def gentler(optimizer: str, learning_rate: float) -> float:
+    """A learning rate to try after `learning_rate` was too high: a tenth of it, or what suits the
+    optimizer."""
+    return min(float(f"{learning_rate / 10:.1g}"), GENTLE_RATES[optimizer])

@@ -1,0 +1,77 @@
+"""The same network, faster to train: derived from `ConvNet.forward` itself."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import fx, nn
+
+from mnist_core.config import TrainConfig
+from mnist_core.model import ConvNet
+
+
+def training_network(model: nn.Module) -> nn.Module:
+    """`model`, with max pooling moved before the activation that precedes it and its last line in float32.
+
+    The activations are monotone: the largest of four values stays the largest, and a quarter of them is left
+    to activate. That saves MEASURED of a step. Where two of the four are equal after the activation and not
+    before it (tanh and sigmoid, saturated), gradients take another way than the book's order gives. Under
+    autocast the book's last line would give bfloat16.
+
+    Args:
+        model: a `ConvNet`; any other network comes back as it is.
+
+    Returns:
+        A network that shares the parameters and the dropout layers of `model`, with a training flag of its
+        own: whoever switches modes sets both.
+    """
+    if type(model) is not ConvNet:
+        return model
+    return fx.GraphModule(model, _graph(model.activation, model.negative_slope))
+
+
+@functools.cache
+def _graph(activation: str, negative_slope: float) -> fx.Graph:
+    """The lines of `ConvNet.forward` as a graph, pooling and activation exchanged."""
+    with torch.device("meta"):
+        model = ConvNet.from_config(TrainConfig(activation=activation, negative_slope=negative_slope))
+    with _tracing:
+        graph = _Tracer(model).trace(model)
+    for node in list(graph.nodes):
+        if node.target is F.max_pool2d:
+            _exchange(node.args[0], node)
+        elif node.target is F.log_softmax:
+            node.kwargs = {**node.kwargs, "dtype": torch.float32}
+    graph.lint()
+    return graph
+
+
+def _exchange(activation: fx.Node, pool: fx.Node) -> None:
+    """Have pooling read what the activation reads, and the activation read what pooling gives."""
+    pool.replace_all_uses_with(activation)
+    pool.args = (activation.args[0], *pool.args[1:])
+    activation.args = (pool, *activation.args[1:])
+    activation.prepend(pool)
+
+
+class _Tracer(fx.Tracer):
+    """Follows one network. While it does, torch hands it the calls of all threads: others pass through."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self._own = set(model.modules())
+
+    def call_module(
+        self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        if m not in self._own:
+            return forward(*args, **kwargs)
+        return super().call_module(m, forward, args, kwargs)
+
+
+_tracing = threading.Lock()  # two tracers at a time would restore each other's patches

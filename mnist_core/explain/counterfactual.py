@@ -1,0 +1,218 @@
+"""The smallest edit of a drawing that changes what the network reads in it.
+
+An edit is made as a hand would make it: whole dabs of the pen, drawn or erased, as wide as the drawing's
+own pen. Every edited drawing is preprocessed again before it is read, so an edit that moves or rescales the
+digit is judged by what the network would then see.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.lib.stride_tricks import sliding_window_view
+
+from mnist_core.imaging.preprocess import normalise, place
+from mnist_core.inference import predict
+from mnist_core.model import CLASSES, ConvNet
+
+BUDGET = 0.20  # of the drawing's ink
+_DABS = 8  # at most; more no longer look like an edit
+_TRIED = 24  # dabs looked at closely in each unfinished edit, those that the gradient holds to be the best
+_LEAST = 0.5  # fully inked pixels; a dab that changes less is no edit
+_KEPT = 4  # unfinished edits that are followed further
+
+
+@dataclass(frozen=True)
+class Dab:
+    """One touch of the pen (or of the eraser, if `drawn` is False): its centre's row and column in pixels."""
+
+    row: int
+    column: int
+    drawn: bool
+
+
+@dataclass(frozen=True)
+class Edit:
+    """An edit that changes the answer.
+
+    Attributes:
+        picture: (28, 28) uint8, the edited drawing, not preprocessed again.
+        dabs: what was drawn and erased.
+        pen: the dabs' diameter in pixels.
+        change: ink drawn plus ink erased, as a share of the ink there was.
+        digit: what is read now.
+        probability: of that digit.
+    """
+
+    picture: np.ndarray
+    dabs: tuple[Dab, ...]
+    pen: float
+    change: float
+    digit: int
+    probability: float
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """An unfinished edit.
+
+    Attributes:
+        ink: (28, 28) float32, 0 to 1.
+        lead: log-probability of the strongest other digit, less the target's; negative once the answer flips.
+    """
+
+    ink: np.ndarray
+    dabs: tuple[Dab, ...] = ()
+    change: float = 0.0
+    lead: float = math.inf
+
+
+def smallest_edit(
+    model: ConvNet, picture: np.ndarray, target: int | None = None, budget: float = BUDGET
+) -> Edit | None:
+    """The smallest edit found that makes the network read `target`; None if none was found within the budget.
+
+    A beam search over whole dabs. In every unfinished edit the gradient ranks all dabs by how much they
+    promise for their ink; the most promising are made, preprocessed and read. It ends with the first edit
+    that flips the answer and then takes back whatever dab was not needed.
+
+    Args:
+        model: the network, in evaluation mode.
+        picture: (28, 28) uint8, as `preprocess` returns it, with ink in it.
+        target: the digit it is to become; None for the easier of the two likeliest others, or, where neither
+            can be had, the first of the rest that can.
+        budget: the most that may be drawn and erased, as a share of the picture's ink.
+
+    Raises:
+        ValueError: a blank picture, or a target that is no digit or is what is read already.
+    """
+    if not picture.any():
+        raise ValueError("Expected a picture with ink in it; got a blank one. Draw a digit first.")
+    order = _read(model, picture[None])[0].argsort()[::-1]
+    if target is None:
+        for others in (order[1:3], order[3:4], order[4:5]):
+            found = [_Search(model, picture, int(other), budget).run() for other in others]
+            if any(found):
+                return min(filter(None, found), key=lambda edit: edit.change)
+        return None
+    if target not in range(CLASSES) or target == order[0]:
+        raise ValueError(
+            f"Expected a digit from 0 to 9 other than {order[0]}, which is read now; got {target!r}."
+        )
+    return _Search(model, picture, target, budget).run()
+
+
+def pen_width(picture: np.ndarray) -> float:
+    """The width in pixels of the pen that drew (28, 28): its ink over half the length of its edge."""
+    ink = picture.astype(np.float32) / 255
+    rows, columns = np.gradient(np.pad(ink, 1))
+    return float(np.clip(2 * ink.sum() / np.hypot(rows, columns).sum(), 1.5, 5.0))
+
+
+class _Search:
+    """The search for one edit: towards `target`, from `picture`, with a pen as wide as the picture's own."""
+
+    def __init__(self, model: ConvNet, picture: np.ndarray, target: int, budget: float) -> None:
+        self.model, self.target, self.budget = model, target, budget
+        self.start = picture.astype(np.float32) / 255
+        self.pen = pen_width(picture)
+        self.disc = _disc(self.pen)
+
+    def run(self) -> Edit | None:
+        """The first edit that flips the answer, without needless dabs; None if there is none."""
+        drafts = [_Draft(self.start)]
+        for _ in range(_DABS):
+            tried = {frozenset(new.dabs): new for draft in drafts for new in self._one_dab_more(draft)}
+            judged = self._judged(list(tried.values()))
+            done = [draft for draft in judged if draft.lead < 0]
+            if done:
+                return self._finished(self._trimmed(min(done, key=lambda draft: draft.change)))
+            drafts = sorted(judged, key=lambda draft: draft.lead)[:_KEPT]
+        return None
+
+    def _one_dab_more(self, draft: _Draft) -> list[_Draft]:
+        """The drafts with one more dab that promise most, each within the budget."""
+        now, before, slope = (
+            _windows(each, len(self.disc))
+            for each in (draft.ink, self.start, _slope(self.model, draft.ink, self.target))
+        )  # (28, 28, k, k) each: what lies under a dab around each pixel
+        edited = np.stack([np.maximum(now, self.disc), np.minimum(now, 1 - self.disc)])  # drawn, erased
+        moved = edited - now  # (2, 28, 28, k, k)
+        change = np.abs(edited - before) - np.abs(now - before)
+        change = draft.change + change.sum(axis=(3, 4)) / self.start.sum()  # (2, 28, 28)
+        promise = (moved * slope).sum(axis=(3, 4))
+        promise[(change > self.budget) | (np.abs(moved).sum(axis=(3, 4)) < _LEAST)] = -np.inf
+        places = np.argsort(-promise, axis=None)[:_TRIED]
+        best = zip(*np.unravel_index(places, promise.shape), strict=True)
+        return [
+            self._made((*draft.dabs, Dab(int(row), int(column), drawn=not erased)))
+            for erased, row, column in best
+            if promise[erased, row, column] > -np.inf
+        ]
+
+    def _made(self, dabs: tuple[Dab, ...]) -> _Draft:
+        """The drawing with these dabs made one after the other."""
+        size = len(self.disc)
+        canvas = np.pad(self.start, size // 2)
+        for dab in dabs:
+            under = canvas[dab.row : dab.row + size, dab.column : dab.column + size]
+            under[:] = np.maximum(under, self.disc) if dab.drawn else np.minimum(under, 1 - self.disc)
+        ink = canvas[size // 2 : -(size // 2), size // 2 : -(size // 2)]
+        return _Draft(ink, dabs, float(np.abs(ink - self.start).sum() / self.start.sum()))
+
+    def _judged(self, drafts: list[_Draft]) -> list[_Draft]:
+        """The drafts with their `lead`, read as the classifier would read them."""
+        if not drafts:
+            return []
+        scores = _read(self.model, np.stack([_bytes(draft.ink) for draft in drafts]))
+        leads = np.delete(scores, self.target, axis=1).max(axis=1) - scores[:, self.target]
+        return [replace(draft, lead=float(lead)) for draft, lead in zip(drafts, leads, strict=True)]
+
+    def _trimmed(self, draft: _Draft) -> _Draft:
+        """The draft without the dabs that it does not need."""
+        for dab in draft.dabs:
+            (less,) = self._judged([self._made(tuple(other for other in draft.dabs if other != dab))])
+            if less.lead < 0 and less.change < draft.change:
+                draft = less
+        return draft
+
+    def _finished(self, draft: _Draft) -> Edit:
+        picture = _bytes(draft.ink)
+        scores = _read(self.model, picture[None])[0]
+        digit = int(scores.argmax())
+        return Edit(picture, draft.dabs, self.pen, draft.change, digit, float(np.exp(scores[digit])))
+
+
+def _slope(model: ConvNet, ink: np.ndarray, target: int) -> np.ndarray:
+    """How fast the target's lead over the strongest other digit grows with each pixel's ink: (28, 28)."""
+    with torch.enable_grad():
+        pixels = torch.from_numpy(ink).requires_grad_()
+        scores = model(normalise(pixels * 255))[0]
+        others = scores.clone()
+        others[target] = -torch.inf
+        (slope,) = torch.autograd.grad(scores[target] - others.max(), pixels)
+    return slope.numpy()
+
+
+def _read(model: ConvNet, pictures: np.ndarray) -> np.ndarray:
+    """Pictures (N, 28, 28) uint8, preprocessed again -> log-probabilities (N, 10)."""
+    return predict(model, np.stack([place(picture) for picture in pictures])).numpy()
+
+
+def _disc(pen: float) -> np.ndarray:
+    """A round dab of diameter `pen` pixels with a soft edge: (k, k), k odd, 0 to 1."""
+    reach = math.ceil(pen / 2 - 0.5) + 1
+    rows, columns = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    return np.clip(pen / 2 + 0.5 - np.hypot(rows, columns), 0, 1).astype(np.float32)
+
+
+def _windows(values: np.ndarray, size: int) -> np.ndarray:
+    """The `size` x `size` surroundings of each of (28, 28) values: (28, 28, size, size)."""
+    return sliding_window_view(np.pad(values, size // 2), (size, size))
+
+
+def _bytes(ink: np.ndarray) -> np.ndarray:
+    return (ink * 255).round().astype(np.uint8)

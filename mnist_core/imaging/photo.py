@@ -1,0 +1,95 @@
+"""The ink on a photographed sheet: light, grey paper, faint rules, grain and JPEG's marks taken away."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from mnist_core.imaging.connected_components import components
+
+EVEN = 2  # grey levels between pixels of an even ground
+EVEN_SHARE = 0.6  # of a drawing's frame is even ground at least; the rest is ink that leaves the picture
+WORKING_SIDE = 360  # pixels; the longer side to which photographs are averaged down, which removes grain
+BLUR = 0.004  # of the longer side: against what grain is left
+LIGHT_CELLS = 10  # along the longer side: how finely the light on the paper is followed
+PAPER_SHARE = 0.75  # in each cell, of pixels from dark to light, where paper's own brightness is read off
+STRONG = 0.55  # of the darkest ink: a part of the drawing reaches it somewhere
+WEAK = 0.38  # of the darkest ink: so far its edges go; rules on paper stay below
+LEAST_INK = 0.12  # of the paper's brightness: less contrast than this, or than six times the grain, is no ink
+SPECK = 0.02  # of the largest part's area: smaller parts are dirt
+
+
+def is_photograph(frame: np.ndarray, paper: np.uint8) -> bool:
+    """Whether a picture's frame varies too much for a drawing made on a screen or a clean scan.
+
+    Args:
+        frame: one band of the pixels along it, uint8 (n,).
+        paper: the commonest of them.
+    """
+    same = np.maximum(frame, paper) - np.minimum(frame, paper) <= EVEN
+    return np.count_nonzero(same) < EVEN_SHARE * same.size
+
+
+def photographed_ink(grey: Image.Image) -> np.ndarray:
+    """The drawing on a photograph ("L") -> (h, w) uint8, 0 for paper and 255 for ink; all 0 if there is none.
+
+    The result may be smaller than the photograph, by a whole factor.
+    """
+    longest = max(grey.size)
+    if longest > WORKING_SIDE:
+        grey = grey.reduce(-(-longest // WORKING_SIDE))
+    grey = grey.filter(ImageFilter.GaussianBlur(max(grey.size) * BLUR))
+    brightness = np.asarray(grey, np.float32)
+    darkness = _darkness(brightness)
+    lightness = _darkness(255 - brightness)
+    # Dark ink makes a few pixels much darker than the paper around them, chalk makes them lighter.
+    return _drawing(max(darkness, lightness, key=_contrast))
+
+
+def _darkness(brightness: np.ndarray) -> np.ndarray:
+    """How much darker than the paper under the same light, 0 to 1: (h, w) float32."""
+    height, width = brightness.shape
+    cell = -(-max(height, width) // LIGHT_CELLS)
+    rows, columns = -(-height // cell), -(-width // cell)
+    padded = np.pad(brightness, ((0, rows * cell - height), (0, columns * cell - width)), mode="edge")
+    cells = padded.reshape(rows, cell, columns, cell).transpose(0, 2, 1, 3).reshape(rows, columns, -1)
+    paper = np.percentile(cells, PAPER_SHARE * 100, axis=2)
+    smooth = Image.fromarray(paper.astype(np.float32)).resize(
+        (columns * cell, rows * cell), Image.Resampling.BICUBIC
+    )
+    light = np.maximum(np.asarray(smooth)[:height, :width], 1)
+    return (1 - brightness / light).clip(0, 1)
+
+
+def _contrast(darkness: np.ndarray) -> float:
+    return float(np.percentile(darkness, 99))
+
+
+def _drawing(darkness: np.ndarray) -> np.ndarray:
+    """Darkness (h, w) -> ink (h, w) uint8: the dark parts that are not rules, dirt or the sheet's edge."""
+    peak = float(np.percentile(darkness, 99.5))
+    grain = float(np.median(darkness[darkness > 0])) if darkness.any() else 0.0
+    nothing = np.zeros(darkness.shape, np.uint8)
+    if peak < max(LEAST_INK, 6 * grain):
+        return nothing
+    parts = components(darkness > WEAK * peak)
+    strong = np.bincount(parts.labels[darkness > STRONG * peak], minlength=len(parts)) > 0
+    kept = strong & ~_at_edge(parts.boxes, darkness.shape)
+    kept &= parts.areas >= SPECK * parts.areas[kept].max(initial=0)
+    if not kept.any():
+        return nothing
+    ink = ((darkness / peak - WEAK / 2) / (STRONG - WEAK / 2)).clip(0, 1) * 255
+    near = (
+        Image.fromarray(kept[parts.labels] & (parts.labels >= 0))
+        .convert("L")
+        .filter(ImageFilter.MaxFilter(3))
+    )
+    return np.where(np.asarray(near) > 0, ink, 0).astype(np.uint8)
+
+
+def _at_edge(boxes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Which boxes reach the edge, if not all do: the table under the sheet, a finger, a shadow."""
+    height, width = shape
+    left, top, right, bottom = boxes.T
+    reaching = (left == 0) | (top == 0) | (right == width) | (bottom == height)
+    return reaching if not reaching.all() else np.zeros_like(reaching)

@@ -1,0 +1,187 @@
+"""Any picture of a digit -> the picture MNIST would have stored.
+
+MNIST's digits were scanned, cropped to their ink, scaled with antialiasing until the longer side measured
+20 pixels, and placed in 28x28 with their centre of mass in the middle (LeCun et al. 1998, "Gradient-based
+learning applied to document recognition", III.A). Measured on the 10,000 test images: the longer side is 20
+in 9,997 of them, and the centre of mass rounds to pixel index 14 in 9,999. So an MNIST picture goes through
+unchanged.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import torch
+from PIL import ExifTags, Image, ImageOps
+
+from mnist_core.imaging.photo import is_photograph, photographed_ink
+
+MEAN = 0.1302  # the book's, of pixels from 0 to 1; over all of MNIST's training pixels it is 0.1307
+STD = 0.3069  # likewise; 0.3081
+SIZE = 28  # pixels; what the network sees
+INK_SIZE = 20  # pixels; the ink's longer side
+CENTRE = 14  # pixel index, from 0, of the ink's centre of mass
+LONGEST_SIDE = 1024  # pixels; larger pictures are averaged down to this before anything else looks at them
+FAINTEST = 24  # grey levels of 255 between paper and ink; less is not ink
+_FULL = 250  # ink this strong needs no stretching (MNIST's strongest pixel is 254 or 255 in every picture)
+
+
+def preprocess(image: Image.Image | np.ndarray) -> np.ndarray:
+    """What MNIST would have stored of a picture: (28, 28) uint8, 0 for paper, 255 for ink; all 0 if blank.
+
+    Args:
+        image: a PIL image, or a uint8 array of shape (H, W), (H, W, 3) or (H, W, 4); dark ink on light or
+            light on dark, any size.
+
+    Raises:
+        ValueError: not a picture of that kind.
+    """
+    return place(find_ink(image))
+
+
+def normalise(images: np.ndarray | torch.Tensor) -> torch.Tensor:
+    """uint8 pictures (28, 28) or (N, 28, 28) -> float32 (N, 1, 28, 28), as the network wants them."""
+    pixels = torch.as_tensor(images).reshape(-1, 1, SIZE, SIZE)
+    return pixels.to(torch.float32).div_(255).sub_(MEAN).div_(STD)
+
+
+def denormalise(pictures: torch.Tensor) -> torch.Tensor:
+    """float32 (N, 1, 28, 28), as the network wants them -> uint8 (N, 28, 28), MNIST's grey levels."""
+    return ((pictures[:, 0] * STD + MEAN) * 255).round().clamp(0, 255).to(torch.uint8)
+
+
+def find_ink(image: Image.Image | np.ndarray) -> np.ndarray:
+    """Where the pen went: (h, w) uint8, 0 for paper and 255 for the strongest ink; all 0 if there is none.
+
+    On a drawing or a clean scan, paper is the commonest colour along the frame and ink whatever differs from
+    it, darker or lighter; a photograph's light, rules and grain are taken away first. The result is smaller
+    than the picture, by the same factor both ways, if that is a photograph or longer than `LONGEST_SIDE`.
+    """
+    picture = _picture(image)
+    bands = [np.asarray(band) for band in picture.split()]
+    frames = [np.concatenate([band[0], band[-1], band[:, 0], band[:, -1]]) for band in bands]
+    papers = [np.bincount(frame).argmax().astype(np.uint8) for frame in frames]
+    if min(picture.size) > 2 * SIZE and any(map(is_photograph, frames, papers)):
+        return photographed_ink(picture.convert("L"))
+    ink = functools.reduce(np.maximum, map(_distance, bands, papers))
+    return _stretch(ink) if ink.max() >= FAINTEST else np.zeros_like(ink)
+
+
+def upright_size(image: Image.Image | np.ndarray) -> tuple[int, int]:
+    """Width and height in pixels of the picture as it is meant to be seen."""
+    if isinstance(image, np.ndarray):
+        return image.shape[1], image.shape[0]
+    turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5  # a quarter turn either way
+    return (image.height, image.width) if turned else image.size
+
+
+def place(ink: np.ndarray) -> np.ndarray:
+    """Ink (H, W), 0 for paper -> (28, 28): cropped, longer side 20 pixels, centre of mass at 14."""
+    canvas = np.zeros((SIZE, SIZE), np.uint8)
+    box = ink_box(ink)
+    if box is None:
+        return canvas
+    left, top, right, bottom = box
+    small = _fit(ink[top:bottom, left:right])  # (h, w), the longer one 20
+    rows, columns = small.sum(axis=1, dtype=np.float64), small.sum(axis=0, dtype=np.float64)
+    top, left = _offset(rows), _offset(columns)
+    canvas[top : top + len(rows), left : left + len(columns)] = small
+    return canvas
+
+
+def ink_box(ink: np.ndarray) -> tuple[int, int, int, int] | None:
+    """(left, top, right, bottom) in pixels around the ink, right and bottom exclusive; None without ink."""
+    # A large picture's faintest pixels are smoothing and JPEG's ringing; in one as small as MNIST's, form.
+    faint = FAINTEST if max(ink.shape) > 2 * SIZE else 0
+    rows = np.flatnonzero(ink.max(axis=1) > faint)
+    if not len(rows):
+        return None
+    columns = np.flatnonzero(ink.max(axis=0) > faint)
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def _fit(crop: np.ndarray) -> np.ndarray:
+    height, width = crop.shape
+    longest = max(height, width)
+    if longest == INK_SIZE:
+        return crop
+    size = (max(1, round(width * INK_SIZE / longest)), max(1, round(height * INK_SIZE / longest)))
+    filtering = Image.Resampling.BOX if longest > INK_SIZE else Image.Resampling.BICUBIC
+    return _stretch(np.asarray(Image.fromarray(crop).resize(size, filtering)))
+
+
+def _offset(profile: np.ndarray) -> int:
+    """Where a row or column profile starts so that its centre of mass lies on `CENTRE`; ink stays inside."""
+    mean = float(profile @ np.arange(len(profile)) / profile.sum())
+    return min(max(round(CENTRE - mean), 0), SIZE - len(profile))
+
+
+def _stretch(ink: np.ndarray) -> np.ndarray:
+    """Pale ink made as strong as MNIST's, also that of a hairline that became pale when it was made small."""
+    strongest = int(ink.max(initial=0))
+    if strongest >= _FULL or not strongest:
+        return ink
+    return (np.arange(256) * (255 / strongest)).clip(0, 255).astype(np.uint8)[ink]
+
+
+def _distance(band: np.ndarray, paper: np.uint8) -> np.ndarray:
+    """|band - paper|, without leaving uint8."""
+    return np.maximum(band, paper) - np.minimum(band, paper)
+
+
+def _picture(image: Image.Image | np.ndarray) -> Image.Image:
+    """A picture as "L" or "RGB": upright, not transparent, not huge."""
+    if isinstance(image, np.ndarray):
+        image = _from_array(image)
+    if not isinstance(image, Image.Image):
+        raise ValueError(
+            f"Expected a picture: a PIL image or a uint8 array; got {type(image).__name__}. "
+            "Open a file with PIL.Image.open first."
+        )
+    if not (image.width and image.height):
+        raise ValueError(
+            f"Expected a picture with pixels; got {image.width}x{image.height}. Give one at least 1x1."
+        )
+    return _plain(ImageOps.exif_transpose(image))
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """Any mode -> "L" or "RGB", its longer side `LONGEST_SIDE` pixels at most."""
+    factor = -(-max(image.size) // LONGEST_SIDE)
+    if image.mode.startswith("I") or image.mode == "F":
+        image = _sixteen_bits(image)
+    if image.has_transparency_data:
+        image = _on_paper(image.convert("RGBA"))
+    elif image.mode not in ("L", "RGB"):
+        image = image.convert("L" if image.mode == "1" else "RGB")
+    return image.reduce(factor) if factor > 1 else image
+
+
+def _sixteen_bits(image: Image.Image) -> Image.Image:
+    """Whole numbers beyond 8 bits, or fractions -> "L", the brightest value becoming white."""
+    values = np.asarray(image, np.float64)
+    highest = max(float(values.max()), 1.0)
+    return Image.fromarray((values.clip(0) * (255 / highest)).astype(np.uint8))
+
+
+def _on_paper(image: Image.Image) -> Image.Image:
+    """A transparent picture laid on white paper, or on black if what is opaque in it is light."""
+    alpha = np.asarray(image.getchannel("A"))
+    if alpha.all() and alpha.min() == 255:
+        return image.convert("RGB")
+    light = np.average(np.asarray(image.convert("L")), weights=alpha) > 127 if alpha.any() else False
+    paper = Image.new("RGBA", image.size, "black" if light else "white")
+    return Image.alpha_composite(paper, image).convert("RGB")
+
+
+def _from_array(array: np.ndarray) -> Image.Image:
+    shaped = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
+    if array.dtype != np.uint8 or not shaped:
+        raise ValueError(
+            "Expected a uint8 array of shape (H, W), (H, W, 3) or (H, W, 4); "
+            f"got {array.dtype} of shape {array.shape}. Scale to 0..255 and use .astype(numpy.uint8)."
+        )
+    if not array.size:
+        raise ValueError(f"Expected a picture with pixels; got an array of shape {array.shape}.")
+    return Image.fromarray(array)

@@ -1,0 +1,1 @@
+"""The parts that the tabs are made of."""

@@ -1,0 +1,88 @@
+"""A line chart drawn in the browser and updated in place: no flicker, at any number of frames a second."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import gradio as gr
+
+from mnist_core.page.theme import asset
+
+_TEMPLATE = """<div class="chart" style="--chart-height: ${height}">
+  <svg role="img" tabindex="0" aria-label="A chart, empty as yet"></svg>
+  <div class="chart-readout" aria-hidden="true"></div>
+  <button type="button" class="chart-log" aria-pressed="false" hidden>log scale</button>
+</div>"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """One curve. A dash and the name tell it from the others without its colour."""
+
+    name: str
+    points: list[tuple[float, float]]  # (x, y), x ascending; whatever is not finite is left out
+    colour: int = 1  # 1 to 6, page.css's curves; 0 is grey
+    dash: str = ""  # SVG's stroke-dasharray, such as "6 4"
+    faint: bool = False
+    dots: bool = False
+    label: bool = True  # the name stands at the curve's end
+    notes: list[str] | None = None  # one for each point, shown beside the crosshair's reading
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plot:
+    """What a `Chart` shows. `x_grows` lets the axis grow in nice steps up to `x_high`."""
+
+    series: list[Series] = field(default_factory=list)
+    marks: list[dict[str, Any]] = field(default_factory=list)  # {"x": where, "name": what happened there}
+    x_name: str = ""
+    y_name: str = ""
+    y_unit: str = ""
+    x_low: float | None = None  # 0 where nothing else is said
+    x_high: float | None = None
+    x_grows: bool = False
+    y_low: float | None = None
+    y_high: float | None = None
+    can_log: bool = False
+    log: bool = False
+    hint: str = ""  # shown while there is nothing to draw
+    summary: str = ""  # what a screen reader says of the chart
+
+    def to_json(self) -> str:
+        """One compact line of JSON, without None and without numbers that JSON cannot hold."""
+        plot = {name: value for name, value in asdict(self).items() if value is not None}
+        for series in plot["series"]:
+            kept = [index for index, point in enumerate(series["points"]) if all(map(math.isfinite, point))]
+            if series["notes"] is not None:
+                series["notes"] = [series["notes"][index] for index in kept]
+            series["points"] = [
+                [round(x, 6), float(f"{y:.5g}")] for x, y in (series["points"][i] for i in kept)
+            ]
+        return json.dumps(plot, separators=(",", ":"), allow_nan=False)
+
+
+class Chart(gr.HTML):
+    """Shows a `Plot`. Its value travels as text, which Gradio neither compares nor wraps number by number."""
+
+    def __init__(self, value: Plot | None = None, *, height: str = "300px", **options: Any) -> None:
+        super().__init__(
+            value=value,
+            html_template=_TEMPLATE,
+            css_template=asset("css/chart.css"),
+            js_on_load=asset("js/chart.js"),
+            height=height,
+            **options,
+        )
+
+    def preprocess(self, payload: Any) -> None:
+        """A chart is looked at, not read back: whatever a client sends as its value is dropped."""
+        return None
+
+    def postprocess(self, value: Plot | None) -> str:
+        return (value or Plot()).to_json()
+
+    def api_info(self) -> dict[str, Any]:
+        return {"type": "string"}

@@ -1,0 +1,103 @@
+"""The Train tab's parts, and what they show of a visit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from mnist_core.page.components.chart import Chart
+from mnist_core.page.components.pad import DigitPad
+from mnist_core.page.components.panel import Panel
+from mnist_core.page.components.recipe import RecipeForm
+from mnist_core.page.views import results, status
+from mnist_core.page.views.curves import loss_plot, trace_plot
+from mnist_core.runs import SHIPPED, Runs, Visit, classifier_for
+
+Updates = dict[gr.Component, Any]
+
+
+class Layout:
+    """The tab's parts, and what they should show."""
+
+    def __init__(self, weights: gr.Dropdown) -> None:
+        self.weights = weights
+        with gr.Row(elem_id="bench", equal_height=False):
+            with gr.Column(scale=5, min_width=300, elem_id="course"):
+                self.recipe = RecipeForm()
+                with gr.Row(elem_id="train-buttons"):
+                    self.start = gr.Button("Train", variant="primary", elem_id="train-start")
+                    self.pause = gr.Button("Pause", elem_id="train-pause", visible="hidden")
+                    self.resume = gr.Button(
+                        "Resume", variant="primary", elem_id="train-resume", visible="hidden"
+                    )
+                    self.step = gr.Button("Step", elem_id="train-step", visible="hidden")
+                    self.stop = gr.Button("Stop", elem_id="train-stop", visible="hidden")
+                self.status = Panel(value=status.status(None, 0, None), elem_id="train-status")
+                self.plot = Chart(loss_plot(None, []), height="var(--plot-height)", elem_id="loss-plot")
+            with gr.Column(scale=3, min_width=240, elem_id="watcher"):
+                self.pad = DigitPad(small=True)
+                self.reading = gr.HTML(status.reading(None, ""), elem_id="small-reading")
+                self.trace = Chart(trace_plot(None), height="var(--trace-height)", elem_id="digit-trace")
+                self.lesson = Panel(value=status.lesson(Visit()), elem_id="lesson")
+                self.upload = gr.UploadButton("Upload weights", size="sm", elem_id="upload-weights")
+        self.results = Panel(value="", elem_id="results")
+        self.said = gr.HTML(
+            "", html_template='<p role="status" class="unseen">${value}</p>', elem_id="train-said"
+        )
+
+    @property
+    def shown(self) -> list[gr.Component]:
+        """What changes as a run goes on."""
+        buttons = [self.start, self.pause, self.resume, self.step, self.stop]
+        return [
+            self.status,
+            self.plot,
+            self.trace,
+            self.reading,
+            self.said,
+            self.results,
+            *buttons,
+        ]
+
+    @property
+    def all(self) -> list[gr.Component]:
+        """What a click may change."""
+        return [*self.shown, self.recipe, self.pad, self.weights, self.lesson]
+
+    def frame(self, visit: Visit, runs: Runs, choice: str, *, panel: bool = True) -> Updates:
+        """What the tab should show of a visit now; `panel` says whether the results are written anew."""
+        run, active = visit.shown, visit.active
+        compared = [each for each in list(visit.runs.values()) if each.id in visit.compared]
+        reader = (
+            run.classifier() if run is not None and run.weights is not None else classifier_for("", SHIPPED)
+        )
+        prediction = reader.predict(visit.pad.ink) if visit.pad.ink is not None else None
+        by = run.name if run is not None and run.weights is not None else "The shipped network"
+        updates: Updates = {
+            self.status: status.status(run, runs.slot.place(run) if run else 0, runs.digits.progress),
+            self.plot: loss_plot(run, compared),
+            self.trace: trace_plot(run),
+            self.reading: status.reading(prediction, by),
+            self.said: status.state(run),
+        }
+        if panel:
+            examination = run.examination if run is not None else None
+            updates[self.results] = results.results(visit, run, examination, choice)
+        paused = run is not None and run.state == "paused" and active is None
+        for button, visible in (
+            (self.start, active is None and not paused),
+            (self.pause, active is not None and active.state != "fetching"),
+            (self.resume, paused),
+            (self.step, paused),
+            (self.stop, active is not None or paused),
+        ):
+            updates[button] = gr.update(visible=visible or "hidden")
+        return updates
+
+    def choices(self, visit: Visit, choice: str) -> gr.update:
+        """The weights that may read the pads, and `choice` of them."""
+        learned = [run for run in visit.runs.values() if run.weights_step or run.kind == "uploaded"]
+        trained = [(run.name, run.id) for run in learned]
+        names = [("the shipped weights", SHIPPED), *trained]
+        return gr.update(choices=names, value=choice, visible=bool(trained))

@@ -1,0 +1,73 @@
+"""Drawings for whoever will not draw: made by rule, drawn stroke by stroke when one is chosen."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from mnist_core.datasets.synthetic import Strokes, drawing
+
+SHEET = 1000  # the pad's units each way, as in ink.js
+HEIGHT = 560  # units; a digit's longer side on the pad
+NUMBER = (4, 2)  # one sample is a number, to show that several digits are read too
+
+_CLICK = """element.addEventListener('click', (event) => {
+  const sample = event.target.closest('button');
+  if (!sample) return;
+  window.ink.play(JSON.parse(sample.dataset.strokes));
+  document.querySelector('#digit-pad').scrollIntoView({ block: 'nearest' });
+});"""
+
+
+class Samples(gr.HTML):
+    """A row of small drawings, each a button; choosing one draws it on the pad, in the visitor's browser."""
+
+    def __init__(self, seed: int = 0, **options: Any) -> None:
+        rng = np.random.default_rng(seed)
+        drawings = [(str(digit), _fit(drawing(digit, rng), HEIGHT)) for digit in range(10)]
+        drawings.append(("".join(map(str, NUMBER)), _number(rng)))
+        buttons = "".join(_button(name, strokes) for name, strokes in drawings)
+        super().__init__(
+            html_template=f'<div role="group" aria-label="Sample drawings">{buttons}</div>',
+            js_on_load=_CLICK,
+            apply_default_css=False,
+            elem_classes=["samples"],
+            **options,
+        )
+
+    def preprocess(self, payload: Any) -> None:
+        """Nothing is ever read back."""
+        return None
+
+    def api_info(self) -> dict[str, Any]:
+        return {"type": "string"}
+
+
+def _fit(strokes: Strokes, longest: float, centre: float = SHEET / 2) -> Strokes:
+    """Strokes scaled so that their longer side is `longest` units, their middle at (`centre`, middle)."""
+    points = np.concatenate(strokes)
+    low, high = points.min(axis=0), points.max(axis=0)
+    scale = longest / float((high - low).max())
+    middle = np.array([centre, SHEET / 2])
+    return [(stroke - (low + high) / 2) * scale + middle for stroke in strokes]
+
+
+def _number(rng: np.random.Generator) -> Strokes:
+    """`NUMBER`'s digits, side by side."""
+    room = SHEET / len(NUMBER)
+    placed = (_fit(drawing(d, rng), 0.78 * room, (i + 0.5) * room) for i, d in enumerate(NUMBER))
+    return [stroke for strokes in placed for stroke in strokes]
+
+
+def _button(name: str, strokes: Strokes) -> str:
+    """A sample's button: a small picture, and its strokes as the pad takes them, [[x, y, x, y, ...], ...]."""
+    flat = [stroke.round().astype(int).ravel().tolist() for stroke in strokes]
+    view = "150 150 700 700" if len(name) == 1 else "30 30 940 940"
+    lines = "".join(f'<polyline points="{" ".join(map(str, points))}"/>' for points in flat)
+    return (
+        f'<button type="button" aria-label="Draw a sample: {name}" data-strokes="{json.dumps(flat)}">'
+        f'<svg viewBox="{view}" aria-hidden="true">{lines}</svg></button>'
+    )

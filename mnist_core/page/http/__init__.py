@@ -1,0 +1,1 @@
+"""Between the browser and Gradio: routes, middleware, headers, sessions, errors."""

@@ -1,0 +1,140 @@
+"""What goes back to the visitor: every refusal a sentence, every answer under headers that protect."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import orjson
+from starlette.types import Message, Scope, Send
+
+from mnist_core.page.http import visit
+from mnist_core.page.http.bodies import Refused
+from mnist_core.page.http.errors import APOLOGY, OURS
+
+# A Space shows the page in a frame of huggingface.co. Gradio's bundle compiles templates and `js_on_load` in
+# the page, hence 'unsafe-eval', and writes its configuration inline, hence 'unsafe-inline'.
+_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "connect-src 'self' data: blob:",
+        "worker-src 'self' blob:",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'self' https://huggingface.co https://*.huggingface.co https://*.hf.space",
+    )
+)
+_FILE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"  # a visitor's file runs nothing
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"permissions-policy", b"camera=(), microphone=(), geolocation=(), payment=(), usb=()"),
+)
+_OPENING = b"<head><script>" + visit.SCRIPT.encode() + b"</script>"
+_SENTENCES = {
+    400: "The request was not understood.",
+    403: "This is not yours to see.",
+    404: "There is nothing here.",
+    405: "This address does not answer that.",
+    413: "That is too large.",
+    422: "The request does not have the form that this address expects.",
+    503: "The page is busy. Try again in a moment.",
+}
+
+log = logging.getLogger(__name__)
+
+
+class Answer:
+    """An ASGI `send` that watches what Gradio answers to one request.
+
+    Success passes through, with headers; the page itself gets the visit's script; any other answer is held
+    back and rewritten as a sentence. `faults` is 1 when it was a fault of ours that nobody has counted yet.
+    """
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self.send = send
+        self.page = scope.get("path") == "/" and scope.get("method") == "GET"
+        self.call = "/run/" in scope.get("path", "")
+        policy = _FILE_POLICY if "/file=" in scope.get("path", "") else _POLICY
+        self.headers = [*_HEADERS, (b"content-security-policy", policy.encode())]
+        self.started = False  # something has been sent on
+        self.faults = 0
+        self._start: Message | None = None  # of an answer held back
+        self._parts: list[bytes] = []
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            if message["status"] >= 400 or self.page:
+                self._start = message
+                return
+            self.started = True
+            await self.send({**message, "headers": [*message.get("headers", ()), *self.headers]})
+        elif self._start is None:
+            await self.send(message)
+        else:
+            self._parts.append(message.get("body", b""))
+            if not message.get("more_body"):
+                await self._release(self._start, b"".join(self._parts))
+
+    async def _release(self, start: Message, body: bytes) -> None:
+        if start["status"] < 400:
+            page = body.replace(b"<head>", _OPENING, 1)
+            kept = [(name, value) for name, value in start["headers"] if name != b"content-length"]
+            await self._whole(start["status"], kept, page)
+            return
+        status, sentence = start["status"], _told(body)
+        if self.call and status == 500 and sentence:  # from a handler: a mistake, or a fault already counted
+            status = 500 if _is_ours(body) else 400
+        elif status >= 500 and status != 503:
+            self.faults += 1
+            sentence = APOLOGY
+        await self.json(status, _say(sentence or _SENTENCES.get(status, _SENTENCES[400])))
+
+    async def refuse(self, refusal: Refused) -> None:
+        """Send a refusal as JSON, unless an answer is already under way."""
+        if not self.started:
+            await self.json(refusal.status, _say(refusal.sentence))
+
+    async def json(self, status: int, value: dict[str, Any]) -> None:
+        """Send `value` as the whole answer."""
+        await self._whole(status, [(b"content-type", b"application/json")], orjson.dumps(value))
+
+    async def _whole(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        self.started = True
+        length = (b"content-length", str(len(body)).encode())
+        start = {"type": "http.response.start", "status": status}
+        await self.send({**start, "headers": [*headers, length, *self.headers]})
+        await self.send({"type": "http.response.body", "body": body})
+
+
+async def own_fault(answer: Answer, error: Exception) -> None:
+    """Answer 500 for an exception that nobody foresaw. Re-raises it when the answer is already under way."""
+    if answer.started:
+        raise error
+    log.error("A request failed", exc_info=error)
+    answer.faults += 1
+    await answer.json(500, _say(APOLOGY))
+
+
+def _say(sentence: str) -> dict[str, str]:
+    """The sentence where Gradio's page and client look for one."""
+    return {"error": sentence, "detail": sentence}
+
+
+def _told(body: bytes) -> str | None:
+    """The sentence in Gradio's own answer, if it is one."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    told = value.get("error") or value.get("detail") if isinstance(value, dict) else None
+    return told if isinstance(told, str) and " " in told else None
+
+
+def _is_ours(body: bytes) -> bool:
+    return orjson.loads(body).get("title") == OURS

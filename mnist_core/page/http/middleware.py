@@ -1,0 +1,296 @@
+"""The door: one ASGI middleware between strangers and Gradio, put in place by `launch`.
+
+Gradio serves more than this page uses, and answers many a bad request with 500. The guard lets in only the
+routes that the page, its browser and `gradio_client` use (`GETS`, `POSTS`); reads bodies itself, capped,
+and passes on what it checked (`bodies`); ties sessions to visits (`sessions`); turns every refusal into a
+4xx with a sentence; counts what is our own fault as 500; and adds the headers that a page in a Space's
+frame can bear.
+
+The visit's secret must come with `GET /queue/data` and `/heartbeat` too, and an address is no place for it.
+Gradio 6.31's bundle makes these with `fetch`, not `EventSource`, so a header can carry it:
+`assets/js/visit.js` wraps `fetch`. Gradio runs `launch(head=...)` only after its first requests, so the guard
+itself puts the script at the top of the page it serves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import orjson
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mnist_core.page.http import visit
+from mnist_core.page.http.bodies import Refused, check_call, check_session, parse
+from mnist_core.page.http.direct import answer as direct_answer
+from mnist_core.page.http.direct import is_direct
+from mnist_core.page.http.headers import Answer, own_fault
+from mnist_core.page.http.sessions import Sessions
+from mnist_core.runs.limits import overridden
+
+API = "/gradio_api"
+GETS = {
+    "/", "/config", "/theme.css", f"{API}/theme.css", "/favicon.ico", "/robots.txt", "/manifest.json",
+    f"{API}/info", f"{API}/app_id", f"{API}/startup-events", f"{API}/queue/data", f"{API}/upload_progress",
+}  # fmt: skip
+GETS_BELOW = ("/assets/", "/static/", f"{API}/heartbeat/", f"{API}/file=")
+POSTS = {f"{API}/queue/join", f"{API}/cancel", f"{API}/reset", f"{API}/upload"}
+POSTS_BELOW = (f"{API}/run/",)
+PARAMETERS = {"session_hash", "upload_id"}  # of an address; Gradio's others (pages, deep links) are dropped
+HEALTH = "/health"
+LONGEST_PATH, LONGEST_NAME = 1000, 255  # bytes, in all and between slashes: files have no longer names
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caps:
+    """How much strangers may send, read from the environment as `limits.Limits` are.
+
+    Attributes:
+        json_bytes: of one call; a drawing is about 4,000.
+        upload_bytes: of one uploaded file.
+        upload_bytes_per_hour: of all visitors together; the disk is freed hourly.
+        body_seconds: that a body may take to arrive.
+        bodies: being received at one time.
+        sessions: whose visit is remembered.
+    """
+
+    json_bytes: int = 1_000_000
+    upload_bytes: int = 5_000_000
+    upload_bytes_per_hour: int = 500_000_000
+    body_seconds: int = 30
+    bodies: int = 64
+    sessions: int = 2_000
+
+    @classmethod
+    def from_environment(cls) -> Caps:
+        """The defaults, but for what the environment sets. Raises `ValueError` for what is no number."""
+        return overridden(cls())
+
+
+class Guard:
+    """Wraps Gradio's app. One instance per process: it knows the visits of this process only."""
+
+    def __init__(self, app: ASGIApp, caps: Caps | None = None) -> None:
+        self.app = app
+        self.caps = caps or Caps.from_environment()
+        self.sessions = Sessions(self.caps.sessions)
+        self.bodies = 0
+        self.uploads: deque[tuple[float, int]] = deque()  # when (monotonic seconds), bytes
+        self.faults = 0
+        self.started = time.monotonic()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        if scope["type"] == "websocket":  # the page uses none
+            await send({"type": "websocket.close"})
+            return
+        answer = Answer(scope, send)
+        try:
+            if scope["path"] == HEALTH:
+                await answer.json(200, self.health(scope))
+            else:
+                await self.admit(scope, receive, answer)
+        except Refused as refusal:
+            await answer.refuse(refusal)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EROFS, errno.EDQUOT):
+                raise
+            log.exception("Cannot write")
+            await answer.refuse(
+                Refused(503, "The server's disk is full or read-only. Reading digits still works.")
+            )
+        except Exception as error:
+            await own_fault(answer, error)
+        self.faults += answer.faults
+
+    def health(self, scope: Scope) -> dict[str, Any]:
+        """What `/health` tells: that the page answers, for how long, and how often it broke."""
+        blocks = scope["app"].get_blocks()
+        return {
+            "status": "ok",
+            "uptime_seconds": round(time.monotonic() - self.started),
+            "sessions": len(self.sessions),
+            "faults": self.faults + getattr(blocks, "faults", 0),
+        }
+
+    async def admit(self, scope: Scope, receive: Receive, answer: Answer) -> None:
+        """Pass a request on to Gradio, or raise `Refused`."""
+        path = check_route(scope["method"], scope["path"])
+        given = parse_qsl(scope["query_string"].decode("latin-1"))
+        query = {name: value for name, value in given if name in PARAMETERS}
+        scope["query_string"] = urlencode(query).encode()
+        session = function = None
+        if scope["method"] == "POST":
+            receive, call, function = await self.checked_body(scope, receive, path)
+            session = call.get("session_hash")
+        elif path == f"{API}/queue/data":
+            session = check_session(query.get("session_hash"))
+            if session not in scope["app"].get_blocks()._queue.pending_messages_per_session:
+                raise Refused(
+                    404, "Nothing is running in this session."
+                )  # Gradio says so only in a broken stream
+        elif path.startswith(f"{API}/heartbeat/"):
+            session = check_session(path.removeprefix(f"{API}/heartbeat/"))
+        elif path.startswith(f"{API}/file="):
+            check_file(path.removeprefix(f"{API}/file="))
+        with self.session(session, scope):
+            if function is not None:
+                await answer.json(200, await direct_answer(function, call["data"]))
+            else:
+                await self.app(scope, receive, answer)
+
+    @contextlib.contextmanager
+    def session(self, session: str | None, scope: Scope) -> Iterator[None]:
+        """Hold a session open while a request of its visit is answered. Raises `Refused` to another visit."""
+        if session is None:
+            yield
+            return
+        if not self.sessions.admits(session, _secret(scope)):
+            raise Refused(
+                403, "This session belongs to another visit, or too many pages are open. Reload the page."
+            )
+        self.sessions.open(session)
+        try:
+            yield
+        finally:
+            self.sessions.close(session)
+
+    async def checked_body(
+        self, scope: Scope, receive: Receive, path: str
+    ) -> tuple[Receive, dict[str, Any], Any]:
+        """The body, read and checked.
+
+        Returns:
+            A `receive` that gives it again, the JSON object in it (empty for a file), and the function that
+            is to answer it directly, if it is a call of one.
+        """
+        if path == f"{API}/upload":
+            body = await self.read(scope, receive, self.caps.upload_bytes)
+            self.count_upload(len(body))
+            return _again(body, receive), {}, None
+        kind = dict(scope["headers"]).get(b"content-type", b"").partition(b";")[0].strip().lower()
+        if kind != b"application/json":
+            raise Refused(415, "The body must be JSON, sent as application/json.")
+        call = parse(await self.read(scope, receive, self.caps.json_bytes))
+        if path == f"{API}/reset":  # Gradio does nothing there
+            return _again(orjson.dumps({"event_id": str(call.get("event_id"))}), receive), {}, None
+        if path == f"{API}/cancel":
+            call = check_cancel(call)
+        else:
+            functions = scope["app"].get_blocks().fns
+            name = path.removeprefix(f"{API}/run/") if path.startswith(f"{API}/run/") else None
+            call, function = check_call(call, name, functions)
+            if name is None:
+                check_session(call.get("session_hash"))
+            elif is_direct(function):
+                return receive, call, function
+        body = orjson.dumps(call)
+        scope["headers"] = [
+            (key, str(len(body)).encode() if key == b"content-length" else value)
+            for key, value in scope["headers"]
+        ]
+        return _again(body, receive), call, None
+
+    async def read(self, scope: Scope, receive: Receive, cap: int) -> bytes:
+        """The whole body, refused as soon as it is larger than `cap` bytes, slow, or one too many."""
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        if not length.isdigit() or int(length) > cap:
+            raise Refused(413, f"The body may have at most {cap:,} bytes.")
+        if self.bodies >= self.caps.bodies:
+            raise Refused(503, "Too many requests at once. Try again in a moment.")
+        self.bodies += 1
+        try:
+            async with asyncio.timeout(self.caps.body_seconds):
+                return await _gather(receive, cap)
+        except TimeoutError:
+            raise Refused(408, f"The body did not arrive within {self.caps.body_seconds} seconds.") from None
+        finally:
+            self.bodies -= 1
+
+    def count_upload(self, size: int) -> None:
+        """Note an upload of `size` bytes; refuse it if all visitors together sent too much within an hour."""
+        now = time.monotonic()
+        while self.uploads and self.uploads[0][0] < now - 3600:
+            self.uploads.popleft()
+        if sum(each for _, each in self.uploads) + size > self.caps.upload_bytes_per_hour:
+            raise Refused(503, "Too many files were sent in the last hour. Draw instead, or come back later.")
+        self.uploads.append((now, size))
+
+
+def check_route(method: str, path: str) -> str:
+    """The path without its closing slash, if this page has such a route for this method. Raises `Refused`."""
+    plain = path.rstrip("/") or "/"
+    encoded = path.encode()
+    names = encoded.split(b"/")
+    too_long = len(encoded) > LONGEST_PATH or max(map(len, names)) > LONGEST_NAME
+    if b"\0" in encoded or b".." in names or too_long:
+        raise Refused(404, "There is nothing at this address.")
+    readable = plain in GETS or path.startswith(GETS_BELOW)
+    postable = plain in POSTS or path.startswith(POSTS_BELOW)
+    if not (readable or postable):
+        raise Refused(404, "There is nothing at this address.")
+    if method not in (("GET", "HEAD") if readable else ("POST",)):
+        raise Refused(405, f"This address does not answer {method[:10]}.")
+    return plain if postable or plain in GETS else path
+
+
+def check_file(path: str) -> None:
+    """Refuse addresses of other hosts, unseen. What is left, Gradio checks against its cache."""
+    if "://" in path or path.startswith(("//", "\\\\")) or "\0" in path:
+        raise Refused(403, "Only files of this page are served, nothing from anywhere else.")
+
+
+def check_cancel(call: dict[str, Any]) -> dict[str, Any]:
+    """A request to stop one's own running call. Raises `Refused`."""
+    index, event = call.get("fn_index"), call.get("event_id")
+    if not isinstance(index, int) or isinstance(index, bool) or not isinstance(event, str):
+        raise Refused(422, "To cancel, send session_hash, fn_index (a whole number) and event_id.")
+    return {"session_hash": check_session(call.get("session_hash")), "fn_index": index, "event_id": event}
+
+
+def _secret(scope: Scope) -> bytes:
+    secret = dict(scope["headers"]).get(visit.HEADER, b"")
+    if secret and not visit.is_secret(secret.decode("latin-1")):
+        raise Refused(400, "X-Visit must be 64 hexadecimal digits, or absent.")
+    return secret
+
+
+async def _gather(receive: Receive, cap: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refused(400, "The body ended early.")
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > cap:
+            raise Refused(413, f"The body may have at most {cap:,} bytes.")
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives `body` once, then what the real one says (a disconnect)."""
+    given = False
+
+    async def receiver() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receiver

@@ -1,0 +1,1 @@
+"""The tabs: Draw, Train and Look inside."""

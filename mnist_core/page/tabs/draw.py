@@ -1,0 +1,76 @@
+"""The Draw tab: the pad, what is read on it, and drawings for whoever will not draw."""
+
+from __future__ import annotations
+
+import functools
+import random
+
+import gradio as gr
+from PIL import Image
+
+from mnist_core.data import load_mnist
+from mnist_core.datasets.digits import Digits
+from mnist_core.datasets.download import mnist_is_here
+from mnist_core.page.components.pad import DigitPad, Drawing, Picture
+from mnist_core.page.components.reading import Answer, Reading, reader
+from mnist_core.page.components.samples import Samples
+from mnist_core.page.http.direct import direct
+from mnist_core.runs import SHIPPED
+
+# One POST for each update and none behind it; the latest drawing wins.
+FOLLOW_THE_PEN = {
+    "queue": False,
+    "trigger_mode": "always_last",
+    "show_progress": "hidden",
+    "api_visibility": "private",
+}
+
+
+def draw_tab(secret: gr.Component, tab: gr.Tab, page: gr.Blocks) -> gr.Dropdown:
+    """Place the tab's parts; call it inside `tab`.
+
+    Returns:
+        Which weights read the pads: "shipped" or the id of one of the visit's runs. It is hidden until there
+        is a choice; whoever adds one sets its `choices` and makes it visible.
+    """
+    with gr.Row(elem_id="desk"):
+        pad = DigitPad()
+        with gr.Column(elem_id="answer"):
+            reading = Reading()
+            weights = gr.Dropdown(
+                [("the shipped weights", SHIPPED)], value=SHIPPED, label="Read by", allow_custom_value=True,
+                visible=False, elem_id="read-by",
+            )  # fmt: skip
+    with gr.Row(elem_id="shelf"):
+        Samples()
+        test_image = gr.Button("A random test image", elem_id="random-test", visible=False, size="sm")
+    pad.input(read, [secret, weights, pad], reading, **FOLLOW_THE_PEN)
+    weights.change(read, [secret, weights, pad], reading, **FOLLOW_THE_PEN)
+    test_image.click(random_test_image, None, pad, **FOLLOW_THE_PEN)
+    gr.on([page.load, tab.select], offer_test_images, None, test_image, **FOLLOW_THE_PEN)
+    return weights
+
+
+@direct
+async def read(secret: str, weights: str | None, drawing: Drawing) -> Answer:
+    """What the chosen weights read in a drawing."""
+    return await reader.read(secret, weights, drawing)
+
+
+def offer_test_images() -> gr.Button:
+    """The button for a random test image, once MNIST is here."""
+    return gr.Button(visible=mnist_is_here())
+
+
+def random_test_image() -> Picture:
+    """One of MNIST's 10,000 test digits for the pad, with its label: the chapter's last step."""
+    digits = _test_digits()
+    index = random.randrange(len(digits))
+    image = Image.fromarray(255 - digits.images[index].numpy())
+    caption = f"MNIST test image {index:,} of {len(digits):,} · ground truth {digits.labels[index]}"
+    return Picture(image, caption)
+
+
+@functools.cache
+def _test_digits() -> Digits:
+    return load_mnist(train=False, download=False)

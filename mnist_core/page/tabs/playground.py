@@ -1,0 +1,181 @@
+"""The chapter's toys on the page: a list to choose from, and one renderer for whatever they show.
+
+A toy returns a `Scene` of plain values (`mnist_core.playground`), which `drawing` turns into HTML;
+`assets/js/toys.js` puts it on the page and sends back what the visitor changed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from html import escape
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import gradio as gr
+
+from mnist_core.page.components.chart import Chart
+from mnist_core.page.tabs.draw import FOLLOW_THE_PEN
+from mnist_core.page.theme import asset
+from mnist_core.page.views.scene import plot, render, render_control
+from mnist_core.playground import TOYS, Toy
+from mnist_core.playground.scene import Cells, Scene
+
+_LONGEST_REQUEST = 2000  # characters
+_FORMULAS = [{"left": sign, "right": sign, "display": sign == "$$"} for sign in ("$$", "$")]
+_UNKNOWN = "That is not a toy that this page has. Reload the page."
+_LIST_SCRIPT = """
+element.addEventListener("click", (event) => {
+  const chosen = event.target.closest("button");
+  if (!chosen) return;
+  for (const button of element.querySelectorAll("button")) {
+    button.setAttribute("aria-pressed", String(button === chosen));
+  }
+  props.value = chosen.dataset.toy;
+  trigger("input");
+});
+"""
+_BENCH = (
+    '<div class="toy" hidden><div class="toy-controls"></div><div class="toy-parts"></div>'
+    '<p class="toy-said" role="status"></p></div>'
+)
+
+
+class Played(NamedTuple):
+    """A toy, what its controls stand at, and what it shows then."""
+
+    toy: Toy
+    values: dict[str, Any]
+    scene: Scene
+
+
+class ToyList(gr.HTML):
+    """All toys by group. Handlers receive the one that was chosen as it starts."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            value=None,
+            html_template=_list_template(),
+            js_on_load=_LIST_SCRIPT,
+            apply_default_css=False,
+            elem_id="toy-list",
+            **options,
+        )
+
+    def preprocess(self, payload: Any) -> Toy | None:
+        """The chosen toy; None for none. Raises `gr.Error` for one that the page does not have."""
+        if payload in (None, ""):
+            return None
+        if not isinstance(payload, str) or payload not in TOYS:
+            raise gr.Error(_UNKNOWN, print_exception=False)
+        return TOYS[payload]
+
+    def postprocess(self, value: None) -> str:
+        return ""
+
+    def api_info(self) -> dict[str, Any]:
+        return {"type": "string", "description": "a toy's name"}
+
+
+class ToyBench(gr.HTML):
+    """Shows one toy and takes what is changed in it. Handlers receive and return a `Played`, or None."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            value=None,
+            html_template=_BENCH,
+            js_on_load=asset("js/toys.js"),
+            apply_default_css=False,
+            elem_id="toy-bench",
+            **options,
+        )
+
+    def preprocess(self, payload: Any) -> Played | None:
+        """The toy as the visitor has it now. Raises `gr.Error` for anything that a page would not send."""
+        try:
+            return read_request(payload)
+        except ValueError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    def postprocess(self, value: Played | None) -> str:
+        if value is None:
+            return ""
+        shown = {
+            "toy": value.toy.name,
+            "values": value.values,
+            "controls": "".join(render_control(each, value.values[each.name]) for each in value.toy.controls),
+            "among": {each.name: each.among for each in value.toy.controls if isinstance(each, Cells)},
+            "parts": "".join(map(render, value.scene.parts)),
+            "said": value.scene.said,
+        }
+        return json.dumps(shown, separators=(",", ":"))
+
+    def api_info(self) -> dict[str, Any]:
+        return {"type": "string", "description": "a toy's name and values, as JSON"}
+
+
+def toys_part() -> None:
+    """The chapter's part of the tab: the list, and beneath it the toy's text, itself, and its curves."""
+    shelf = ToyList()
+    text = gr.Markdown(latex_delimiters=_FORMULAS, elem_id="toy-text")
+    bench = ToyBench()
+    chart = Chart(height="260px", elem_id="toy-chart", visible="hidden")
+    shelf.input(take, shelf, [text, bench, chart], **FOLLOW_THE_PEN)
+    bench.input(play, bench, [bench, chart], **FOLLOW_THE_PEN)
+
+
+def take(toy: Toy | None) -> tuple[Any, Any, Any]:
+    """A toy as it starts: its text, itself, its curves."""
+    if toy is None:
+        return gr.skip(), gr.skip(), gr.skip()
+    return f"### {toy.title}\n\n{texts()[toy.title]}", *play(Played(toy, toy.values(), toy.scene()))
+
+
+def play(played: Played | None) -> tuple[Any, Any]:
+    """A toy with its controls as they stand: itself, and its curves where it has some."""
+    if played is None:
+        return gr.skip(), gr.skip()
+    curves = played.scene.curves
+    return played, gr.update(value=plot(curves), visible=True) if curves else gr.update(visible="hidden")
+
+
+def read_request(text: Any) -> Played | None:
+    """The toy and values in a page's line of JSON; None where there is none. Raises `ValueError`."""
+    if text in (None, ""):
+        return None
+    if not isinstance(text, str) or len(text) > _LONGEST_REQUEST:
+        raise ValueError(_UNKNOWN)
+    try:
+        asked = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError(_UNKNOWN) from None
+    named = isinstance(asked, dict) and isinstance(asked.get("toy"), str) and asked["toy"] in TOYS
+    if not named or not isinstance(asked.get("values", {}), dict):
+        raise ValueError(_UNKNOWN)
+    toy = TOYS[asked["toy"]]
+    values = toy.values(asked.get("values"))
+    return Played(toy, values, toy.show(**values))
+
+
+@cache
+def texts() -> dict[str, str]:
+    """Each toy's own text, by its title: the sections of `assets/text/chapter.md`."""
+    sections = re.split(r"^## (.+)$", asset("text/chapter.md"), flags=re.MULTILINE)
+    return {title.strip(): text.strip() for title, text in zip(sections[1::2], sections[2::2], strict=True)}
+
+
+def _list_template() -> str:
+    groups = "".join(
+        f'<div role="group" aria-label="{escape(group)}"><span>{escape(group)}</span>'
+        + "".join(
+            f'<button type="button" data-toy="{toy.name}" aria-pressed="false">{escape(toy.title)}</button>'
+            for toy in members
+        )
+        + "</div>"
+        for group, members in groupby(TOYS.values(), key=lambda toy: toy.group)
+    )
+    return (
+        '<nav class="toy-list" aria-label="The chapter, to touch"><h2>The chapter, to '
+        f"touch</h2>{groups}</nav>"
+    )

@@ -1,0 +1,303 @@
+"""The Train tab: a recipe, one button, and the loss while it falls."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from mnist_core.config import TrainConfig, knobs
+from mnist_core.imaging.preprocess import preprocess
+from mnist_core.page.components.layout import Layout, Updates
+from mnist_core.page.components.pad import Drawing, Picture
+from mnist_core.page.views import results, status
+from mnist_core.runs import SHIPPED, Refused, Visit, registry
+from mnist_core.runs.run import Run
+
+FRAME_SECONDS = 0.3  # between two updates of the page while a run is active
+KERNELS_EVERY = 4  # frames
+# A link that holds a recipe opens here, once the page has handed out the visit's secret,
+# which the tab asks for: that is a moment after it has loaded.
+OPEN_IF_LINKED = f"""() => {{
+  const query = new URLSearchParams(location.search);
+  if (!{list(knobs())}.some((name) => query.has(name))) return;
+  const tab = [...document.querySelectorAll("[role=tab]")].find((tab) => tab.textContent.trim() === "Train");
+  setTimeout(() => tab?.click(), 200);
+}}"""
+_AT_ONCE = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+_STREAM = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
+
+
+def train_tab(secret: gr.Component, weights: gr.Dropdown, tab: gr.Tab, page: gr.Blocks) -> None:
+    """Place the tab's parts and wire them; call it inside `tab`.
+
+    Args:
+        secret: the visit's.
+        weights: which weights read the pads, "shipped" or a run's id.
+    """
+    layout = Layout(weights)
+    handlers = Handlers(layout)
+    for button, handler, inputs in (
+        (layout.start, handlers.start, [secret, layout.recipe]),
+        (layout.pause, handlers.pause, [secret]),
+        (layout.resume, handlers.resume, [secret]),
+        (layout.step, handlers.step, [secret]),
+        (layout.stop, handlers.stop, [secret]),
+    ):
+        button.click(handler, inputs, layout.all, **_AT_ONCE).then(
+            handlers.follow, [secret, weights], [*layout.shown, weights], **_STREAM
+        )
+    for panel in (layout.status, layout.results, layout.lesson):
+        panel.act(handlers.act, [secret, weights, layout.recipe], layout.all, **_AT_ONCE).then(
+            handlers.follow, [secret, weights], [*layout.shown, weights], **_STREAM
+        )
+    layout.upload.upload(handlers.upload, [secret, layout.upload], layout.all, **_AT_ONCE)
+    layout.recipe.input(
+        handlers.choose, [secret, layout.recipe], [layout.start], trigger_mode="always_last", **_AT_ONCE
+    )
+    layout.pad.input(
+        handlers.see, [secret, layout.pad], [layout.reading], trigger_mode="always_last", **_AT_ONCE
+    )
+    tab.select(handlers.open, [secret, weights], [*layout.shown, weights], **_AT_ONCE).then(
+        handlers.follow, [secret, weights], [*layout.shown, weights], **_STREAM
+    )
+    page.load(None, js=OPEN_IF_LINKED)
+    page.unload(leave)
+
+
+class Handlers:
+    """The tab's handlers. Each takes the visit's secret first."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+
+    def start(self, secret: str, recipe: TrainConfig, request: gr.Request) -> Updates:
+        """Train by the recipe on the form."""
+        visit = registry().visit(secret, request.session_hash)
+        return self._started(visit, registry().start(secret, recipe))
+
+    def pause(self, secret: str) -> Updates:
+        visit = registry().visit(secret)
+        if visit.active is not None:
+            registry().pause(secret, visit.active.id)
+        return self._now(visit)
+
+    def resume(self, secret: str, request: gr.Request) -> Updates:
+        return self._go_on(registry().visit(secret, request.session_hash), secret, single_step=False)
+
+    def step(self, secret: str, request: gr.Request) -> Updates:
+        return self._go_on(registry().visit(secret, request.session_hash), secret, single_step=True)
+
+    def stop(self, secret: str) -> Updates:
+        """End what runs; the weights so far read the pad."""
+        visit = registry().visit(secret)
+        run = visit.active or visit.shown
+        if run is not None:
+            registry().stop(secret, run.id)
+        return self._now(visit) | self._reads(visit)
+
+    async def follow(self, secret: str, choice: str, request: gr.Request) -> AsyncIterator[Updates]:
+        """Report on the visit's run until it neither trains nor waits; then its weights read the pad."""
+        runs = registry()
+        visit = runs.visit(secret, request.session_hash)
+        run, number, known = visit.active, 0, _milestones(visit.active)
+        examining = asyncio.create_task(asyncio.to_thread(examine_if_asked, secret))
+        while run is not None and run.active:
+            run.watched = time.monotonic()
+            kernels = visit.panel == "kernels" and number % KERNELS_EVERY == 0
+            reached = _milestones(run)
+            yield self.layout.frame(visit, runs, choice, panel=kernels or number == 0 or known != reached)
+            number, known = number + 1, reached
+            await asyncio.sleep(FRAME_SECONDS)
+        over = run is not None and run.state in ("finished", "stopped")
+        yield self._now(visit, choice) | (self._reads(visit) if over else {})
+        await examining
+        if await asyncio.to_thread(examine_if_asked, secret):
+            reads = run.id if run is not None and over else choice
+            yield {self.layout.results: self._now(visit, reads)[self.layout.results]}
+
+    def act(
+        self, secret: str, choice: str, recipe: TrainConfig, event: gr.EventData, request: gr.Request
+    ) -> Updates:
+        """Do what a button or a field in one of the panels stands for."""
+        visit = registry().visit(secret, request.session_hash)
+        wanted = {name: value for name, value in (event._data or {}).items() if isinstance(value, str | bool)}
+        action = _ACTIONS.get(str(wanted.get("act")))
+        if action is None:
+            raise Refused("The page has no such button. Reload it and try again.")
+        return action(self, visit, secret, choice, wanted)
+
+    def upload(self, secret: str, path: str | None) -> Updates:
+        """Take a file of weights as a run that needs no training."""
+        if not path:
+            raise Refused("Choose a file of weights, such as one that a run here lets you download.")
+        visit = registry().visit(secret)
+        try:
+            run = registry().upload(secret, Path(path))
+        finally:
+            Path(path).unlink(missing_ok=True)
+        return self._now(visit) | {self.layout.weights: self.layout.choices(visit, run.id)}
+
+    def choose(self, secret: str, recipe: TrainConfig) -> gr.Button:
+        """Say how long the recipe takes; change the rate of a run under way."""
+        visit = registry().visit(secret)
+        if visit.active is not None and visit.active.kind == "trained":
+            registry().follow_recipe(secret, visit.active.id, recipe)
+        return gr.Button(f"Train · about {status.span(max(1, registry().pace.seconds(recipe)))}")
+
+    def see(self, secret: str, drawing: Drawing) -> str:
+        """Note what is on the pad, for the run to read as it learns."""
+        visit = registry().visit(secret)
+        ink = preprocess(drawing.image) if drawing.image is not None else None
+        visit.pad.ink = ink if ink is not None and ink.any() else None
+        return self.layout.frame(visit, registry(), SHIPPED, panel=False)[self.layout.reading]
+
+    def open(self, secret: str, choice: str, request: gr.Request) -> Updates:
+        """Show the visit as it stands, after a reload too."""
+        visit = registry().visit(secret, request.session_hash)
+        registry().warm_up()
+        return self._now(visit) | {self.layout.weights: self.layout.choices(visit, choice)}
+
+    # What the panels' buttons do
+
+    def gentler(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
+        run = registry().run(secret, str(wanted.get("run")))
+        rate = run.trouble.learning_rate if run.trouble is not None else None
+        config = replace(run.config, learning_rate=rate or run.config.learning_rate)
+        return self._started(visit, registry().start(secret, config)) | {self.layout.recipe: config}
+
+    def synthetic(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
+        config = replace(registry().run(secret, str(wanted.get("run"))).config, data="synthetic")
+        most = max(100, registry().limits.synthetic - config.non_digits)
+        config = replace(config, train_size=min(config.train_size, most))
+        return self._started(visit, registry().start(secret, config)) | {self.layout.recipe: config}
+
+    def use(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
+        run = registry().run(secret, str(wanted.get("run")))
+        return self._now(visit, run.id) | {self.layout.weights: self.layout.choices(visit, run.id)}
+
+    def undo(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
+        run = registry().run(secret, str(wanted.get("run")))
+        parent = str(run.result.get("parent", SHIPPED))
+        registry().delete(secret, run.id)
+        visit.current = parent if parent in visit.runs else None
+        return self._now(visit, parent) | {self.layout.weights: self.layout.choices(visit, parent)}
+
+    def show(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
+        visit.current = registry().run(secret, str(wanted.get("run"))).id
+        return self._now(visit, choice)
+
+    def compare(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
+        run = registry().run(secret, str(wanted.get("run")))
+        (visit.compared.add if wanted.get("value") is True else visit.compared.discard)(run.id)
+        return self._now(visit, choice)
+
+    def reload(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
+        return {self.layout.recipe: registry().run(secret, str(wanted.get("run"))).config}
+
+    def rename(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
+        registry().rename(secret, str(wanted.get("run")), str(wanted.get("value", "")))
+        return self._now(visit, choice) | {self.layout.weights: self.layout.choices(visit, choice)}
+
+    def delete(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
+        run_id = str(wanted.get("run"))
+        registry().delete(secret, run_id)
+        left = SHIPPED if choice == run_id else choice
+        return self._now(visit, left) | {self.layout.weights: self.layout.choices(visit, left)}
+
+    def panel(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
+        if wanted.get("panel") not in results.PANELS:
+            raise Refused("The page has no such results. Reload it and try again.")
+        visit.panel = str(wanted["panel"])
+        return self._now(visit, choice)
+
+    def mistake(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
+        run = registry().run(secret, str(wanted.get("run")))
+        index = str(wanted.get("index"))
+        found = run.examination.worst if run.examination is not None else []
+        if not index.isdigit() or int(index) >= len(found):
+            raise Refused("There is no such mistake any more. Open the gallery again.")
+        mistake = found[int(index)]
+        caption = f"MNIST test image {mistake.index:,}. It is labelled {mistake.truth}."
+        return {self.layout.pad: Picture(Image.fromarray(255 - mistake.picture), caption)}
+
+    def label(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
+        digit = str(wanted.get("digit"))
+        if visit.pad.ink is None:
+            raise Refused("Draw a digit first, then tap what it is.")
+        if digit not in tuple("0123456789") or len(visit.drawings) >= registry().limits.drawings:
+            raise Refused(f"A lesson takes up to {registry().limits.drawings} drawings of the digits 0 to 9.")
+        visit.drawings.append((visit.pad.ink, int(digit)))
+        return {self.layout.lesson: status.lesson(visit)}
+
+    def unlabel(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
+        visit.drawings.clear()
+        return {self.layout.lesson: status.lesson(visit)}
+
+    def teach(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
+        run = registry().teach(secret, choice, list(visit.drawings))
+        visit.drawings.clear()
+        return self._started(visit, run) | {self.layout.lesson: status.lesson(visit)}
+
+    # What they have in common
+
+    def _started(self, visit: Visit, run: Any) -> Updates:
+        visit.current = run.id
+        return self._now(visit)
+
+    def _go_on(self, visit: Visit, secret: str, *, single_step: bool) -> Updates:
+        if visit.shown is None:
+            raise Refused("There is no run to go on with. Press Train.")
+        registry().resume(secret, visit.shown.id, single_step=single_step)
+        return self._now(visit)
+
+    def _now(self, visit: Visit, choice: str = SHIPPED) -> Updates:
+        return self.layout.frame(visit, registry(), choice)
+
+    def _reads(self, visit: Visit) -> Updates:
+        """Let the run that has just ended read the pad, if it learned anything."""
+        run = visit.shown
+        if run is None or run.weights_step == 0:
+            return {}
+        return {
+            self.layout.weights: self.layout.choices(visit, run.id),
+            self.layout.results: results.results(visit, run, run.examination, run.id),
+        }
+
+
+_ACTIONS = {
+    name: getattr(Handlers, name)
+    for name in (
+        "gentler", "synthetic", "use", "undo", "show", "compare", "reload", "rename", "delete", "panel",
+        "mistake", "label", "unlabel", "teach",
+    )
+}  # fmt: skip
+
+
+def _milestones(run: Run | None) -> tuple[Any, ...]:
+    """What the results show of a run besides its kernels: they are written anew when it changes, and only
+    then, since whoever is typing in them would be interrupted."""
+    if run is None:
+        return ()
+    return run.state, run.weights is not None, run.history.tested, run.examination
+
+
+def examine_if_asked(secret: str) -> bool:
+    """Read all test digits with the run that is shown, if its results ask for that; whether they did."""
+    visit = registry().visit(secret)
+    run = visit.shown
+    if visit.panel not in ("confusion", "mistakes") or run is None or run.weights is None:
+        return False
+    registry().examine(secret, run.id)
+    return True
+
+
+def leave(request: gr.Request) -> None:
+    """A page of a visit has closed."""
+    registry().leave(request.session_hash or "")

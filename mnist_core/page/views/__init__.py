@@ -1,0 +1,1 @@
+"""What Python renders of a run or a toy."""

@@ -1,0 +1,133 @@
+"""The bends between layers, their slopes, and what a network is without them."""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+import torch.nn.functional as F
+
+from mnist_core.playground.scene import Choice, Curves, Scene, Slider, Steps, Table, Toy, exact, short
+
+GROUP = "Activations"
+_WIDTH = 8  # units in each layer of the small stack
+_DEEPEST = 6
+
+
+def activation(kind: str, slope: float, at: float) -> Scene:
+    """An activation function and its derivative, which is what training feels of it."""
+    functions = {
+        "sigmoid": torch.sigmoid,
+        "tanh": torch.tanh,
+        "ReLU": F.relu,
+        "leaky ReLU": lambda x: F.leaky_relu(x, slope),
+    }
+    x = torch.cat([torch.linspace(-5, 5, 201), torch.tensor([at])]).requires_grad_()
+    y = functions[kind](x)
+    (slopes,) = torch.autograd.grad(y.sum(), x)
+    places, heights, gradients = (each.detach().tolist() for each in (x, y, slopes))
+    return Scene(
+        parts=[
+            Table(
+                title=f"{kind} at one point",
+                head=("x", "f(x)", "f′(x)"),
+                rows=[[short(at), f"{exact(heights[-1])}", f"{exact(gradients[-1])}"]],
+            )
+        ],
+        curves=Curves(
+            x_name="x",
+            y_name="",
+            lines=[
+                ("f(x)", list(zip(places[:-1], heights[:-1], strict=True))),
+                ("f′(x)", list(zip(places[:-1], gradients[:-1], strict=True))),
+            ],
+        ),
+        said=f"At x = {short(at)}, {kind} gives {exact(heights[-1])} and its derivative is "
+        f"{exact(gradients[-1])}. "
+        f"Between −5 and 5 its values lie from {short(min(heights))} to {short(max(heights))}, and its "
+        "derivative "
+        f"is at most {short(max(gradients))}.",
+    )
+
+
+def linear_stack(depth: int, bend: str, seed: int) -> Scene:
+    """A stack of linear layers against the one linear layer that their matrices multiply to."""
+    chance = torch.Generator().manual_seed(seed)
+    sizes = [1, *[_WIDTH] * (depth - 1), 1]
+    stack = [
+        (torch.randn(wide, narrow, generator=chance) / narrow**0.5, torch.randn(wide, generator=chance) / 2)
+        for narrow, wide in itertools.pairwise(sizes)
+    ]
+    bends = {"none": lambda x: x, "ReLU": F.relu, "tanh": torch.tanh}
+    x = torch.linspace(-3, 3, 121)[:, None]
+    y, matrix, shift = x, torch.eye(1), torch.zeros(1)
+    for place, (weight, bias) in enumerate(stack):
+        y = F.linear(y, weight, bias)
+        matrix, shift = weight @ matrix, weight @ shift + bias
+        if place < depth - 1:
+            y = bends[bend](y)
+    single = F.linear(x, matrix, shift)
+    apart = (y - single).abs().max().item()
+    verdict = (
+        "They are the same line: depth alone adds nothing."
+        if apart < 1e-4
+        else "The bends between the layers make it a curve that no single layer can draw."
+    )
+    lines = [("the stack", y), ("one linear layer", single)]
+    return Scene(
+        parts=[
+            Table(
+                title="The product of all matrices",
+                head=("a", "b", "numbers in the stack", "largest difference"),
+                rows=[
+                    [
+                        f"{exact(matrix.item())}",
+                        f"{exact(shift.item())}",
+                        str(sum(w.numel() + b.numel() for w, b in stack)),
+                        f"{apart:.1e}" if apart < 1e-4 else f"{apart:.4f}",
+                    ]
+                ],
+            )
+        ],
+        curves=Curves(
+            x_name="x",
+            y_name="",
+            lines=[
+                (name, list(zip(x[:, 0].tolist(), values[:, 0].tolist(), strict=True)))
+                for name, values in lines
+            ],
+        ),
+        said=f"{depth} linear layers with {'no bend' if bend == 'none' else bend} between them, against y "
+        "= ax + b with "
+        f"a = {exact(matrix.item())} and b = {exact(shift.item())}: they differ by at most "
+        f"{apart:.2g}. {verdict}",
+    )
+
+
+TOYS = (
+    Toy(
+        title="Activation functions",
+        group=GROUP,
+        show=activation,
+        controls=(
+            Choice(
+                name="kind",
+                label="Function",
+                options=("sigmoid", "tanh", "ReLU", "leaky ReLU"),
+                value="sigmoid",
+            ),
+            Slider(name="at", label="x", low=-5.0, high=5.0, step=0.1, value=1.0),
+            Slider(name="slope", label="Slope k of leaky ReLU", low=0.0, high=0.5, step=0.01, value=0.1),
+        ),
+    ),
+    Toy(
+        title="Why a bend",
+        group=GROUP,
+        show=linear_stack,
+        controls=(
+            Slider(name="depth", label="Layers", low=1, high=_DEEPEST, step=1, value=3),
+            Choice(name="bend", label="Between them", options=("none", "ReLU", "tanh"), value="none"),
+            Steps(name="seed", label="Other weights", last=20, value=3),
+        ),
+    ),
+)

@@ -1,0 +1,131 @@
+"""The same thing twice: by hand, and with what torch brings along."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, RandomSampler, TensorDataset
+
+from mnist_core.playground.scene import Choice, Code, Scene, Slider, Steps, Table, Toy
+
+GROUP = "By hand, and by torch"
+_INPUTS, _OUTPUTS = 256, 4
+_DIGITS = 12
+
+_LAYER_BY_HAND = """weights = torch.randn(256, 4) / math.sqrt(256)
+weights.requires_grad_()
+bias = torch.zeros(4, requires_grad=True)
+
+y = x @ weights + bias"""
+_LAYER_BY_TORCH = """layer = nn.Linear(256, 4)
+
+
+
+y = layer(x)"""
+_BATCHES_BY_HAND = """order = torch.randperm(len(data)){unshuffled}
+for start in range(0, len(data), {size}):
+    batch = data[order[start : start + {size}]]"""
+_BATCHES_BY_TORCH = """loader = DataLoader(data, batch_size={size},
+                    shuffle={shuffle})
+for batch in loader:"""
+
+
+def layer_by_hand(rows: int, seed: int) -> Scene:
+    """A linear layer of 256 inputs and 4 outputs, as matrices and as `nn.Linear`, with the same numbers."""
+    chance = torch.Generator().manual_seed(seed)
+    weights = (torch.randn(_INPUTS, _OUTPUTS, generator=chance) / math.sqrt(_INPUTS)).requires_grad_()
+    bias = torch.zeros(_OUTPUTS, requires_grad=True)
+    x = torch.randn(rows, _INPUTS, generator=chance)
+    layer = nn.utils.skip_init(nn.Linear, _INPUTS, _OUTPUTS)  # its own first numbers would not be ours
+    with torch.no_grad():
+        layer.weight.copy_(weights.T)
+        layer.bias.copy_(bias)
+    by_hand, by_torch = x @ weights + bias, layer(x)
+    by_hand.square().mean().backward()
+    by_torch.square().mean().backward()
+    apart = (by_hand - by_torch).abs().max().item()
+    slopes_apart = (weights.grad.T - layer.weight.grad).abs().max().item()
+    return Scene(
+        parts=[
+            Code(title="By hand", text=_LAYER_BY_HAND, marked=frozenset({4})),
+            Code(title="With torch.nn", text=_LAYER_BY_TORCH, marked=frozenset({4})),
+            Table(
+                title="The first row's four outputs",
+                head=("", "y1", "y2", "y3", "y4"),
+                rows=[
+                    ["by hand", *(f"{value:.4f}" for value in by_hand[0].tolist())],
+                    ["torch.nn", *(f"{value:.4f}" for value in by_torch[0].tolist())],
+                ],
+            ),
+        ],
+        said=f"Over {rows} {'row' if rows == 1 else 'rows'} of {_INPUTS} inputs the outputs differ by at "
+        "most "
+        f"{apart:.1e}, and the gradients of the weights by at most {slopes_apart:.1e}: rounding, and "
+        "nothing else. "
+        f"Both learn {_INPUTS} × {_OUTPUTS} + {_OUTPUTS} = {_INPUTS * _OUTPUTS + _OUTPUTS} numbers.",
+    )
+
+
+def batches_by_hand(size: int, order: str, seed: int) -> Scene:
+    """Twelve examples in batches, cut from a permutation and drawn from a `DataLoader`."""
+    data = torch.arange(_DIGITS)
+    shuffle = order == "shuffled"
+    place = torch.randperm(_DIGITS, generator=torch.Generator().manual_seed(seed)) if shuffle else data
+    by_hand = [data[place[start : start + size]] for start in range(0, _DIGITS, size)]
+    examples = TensorDataset(data)
+    chance = torch.Generator().manual_seed(seed)
+    loader = DataLoader(
+        examples,
+        batch_size=size,
+        sampler=RandomSampler(examples, generator=chance) if shuffle else None,
+        generator=torch.Generator(),  # or it would draw from everybody's
+    )
+    by_torch = [batch for (batch,) in loader]
+    same = len(by_hand) == len(by_torch) and all(map(torch.equal, by_hand, by_torch))
+    texts = {"size": size, "shuffle": shuffle, "unshuffled": "" if shuffle else "  # or arange, in order"}
+    return Scene(
+        parts=[
+            Code(title="By hand", text=_BATCHES_BY_HAND.format(**texts)),
+            Code(title="With DataLoader", text=_BATCHES_BY_TORCH.format(**texts)),
+            Table(
+                title="The batches",
+                head=("", "by hand", "DataLoader"),
+                rows=[
+                    [f"{number + 1}", _listed(mine), _listed(theirs)]
+                    for number, (mine, theirs) in enumerate(zip(by_hand, by_torch, strict=True))
+                ],
+            ),
+        ],
+        said=f"{_DIGITS} examples in batches of {size}: {len(by_hand)} batches, the last of "
+        f"{len(by_hand[-1])}. "
+        + ("Both ways give the same batches in the same order." if same else "The two ways differ."),
+    )
+
+
+def _listed(batch: torch.Tensor) -> str:
+    return " ".join(map(str, batch.tolist()))
+
+
+TOYS = (
+    Toy(
+        title="A layer",
+        group=GROUP,
+        show=layer_by_hand,
+        controls=(
+            Slider(name="rows", label="Rows in the batch", low=1, high=64, step=1, value=8),
+            Steps(name="seed", label="Other numbers", last=20),
+        ),
+    ),
+    Toy(
+        title="Batches",
+        group=GROUP,
+        show=batches_by_hand,
+        controls=(
+            Slider(name="size", label="Batch size", low=1, high=_DIGITS, step=1, value=5),
+            Choice(name="order", label="Order", options=("in order", "shuffled"), value="shuffled"),
+            Steps(name="seed", label="Seed", last=20),
+        ),
+    ),
+)

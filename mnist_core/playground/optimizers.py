@@ -1,0 +1,221 @@
+"""Ways down a loss: four optimizers on one surface, and one optimizer with batches of every size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from mnist_core.playground.scene import Choice, Curves, Scene, Slider, Surface, Table, Toy, short
+
+GROUP = "Loss and optimizers"
+_STEPS = 80
+_CELLS = 48  # of the landscape, along each side
+_EXAMPLES = 64
+_PASSES = 6  # over all examples
+_TRUE_SLOPE, _TRUE_SHIFT = 1.5, -0.5
+
+Rule = Callable[[torch.Tensor, dict[str, torch.Tensor], float], torch.Tensor]
+"""A gradient, what the rule remembers (changed in place, empty at first) and a learning rate -> the step."""
+
+
+def sgd(gradient: torch.Tensor, memory: dict[str, torch.Tensor], rate: float) -> torch.Tensor:
+    """Straight down the slope."""
+    return -rate * gradient
+
+
+def momentum(gradient: torch.Tensor, memory: dict[str, torch.Tensor], rate: float) -> torch.Tensor:
+    """Down a running sum of slopes: a ball that rolls."""
+    memory["pace"] = 0.9 * memory.get("pace", 0) + gradient
+    return -rate * memory["pace"]
+
+
+def adadelta(gradient: torch.Tensor, memory: dict[str, torch.Tensor], rate: float) -> torch.Tensor:
+    """Zeiler 2012, "ADADELTA: an adaptive learning rate method", algorithm 1, with torch's constants."""
+    decay, epsilon = 0.9, 1e-6
+    nothing = torch.zeros_like(gradient)
+    memory["size"] = decay * memory.get("size", nothing) + (1 - decay) * gradient**2
+    step = ((memory.get("moved", nothing) + epsilon) / (memory["size"] + epsilon)).sqrt() * gradient
+    memory["moved"] = decay * memory.get("moved", nothing) + (1 - decay) * step**2
+    return -rate * step
+
+
+def adam(gradient: torch.Tensor, memory: dict[str, torch.Tensor], rate: float) -> torch.Tensor:
+    """Kingma and Ba 2015, "Adam: a method for stochastic optimization", algorithm 1."""
+    nothing = torch.zeros_like(gradient)
+    memory["count"] = memory.get("count", torch.zeros((), dtype=torch.float64)) + 1
+    memory["mean"] = 0.9 * memory.get("mean", nothing) + 0.1 * gradient
+    memory["size"] = 0.999 * memory.get("size", nothing) + 0.001 * gradient**2
+    mean = memory["mean"] / (1 - 0.9 ** memory["count"])
+    size = memory["size"] / (1 - 0.999 ** memory["count"])
+    return -rate * mean / (size.sqrt() + 1e-8)
+
+
+# Each rule with its learning rate at "1": what suits surfaces of this size. Rules differ by far in the step
+# they make of one gradient, which is why a rate is never carried from one to another. They are written out,
+# as torch.optim has them, because torch.optim takes seconds to load its compiler on first use.
+RULES: dict[str, tuple[Rule, float]] = {
+    "SGD": (sgd, 0.05),
+    "momentum": (momentum, 0.02),
+    "Adadelta": (adadelta, 20.0),
+    "Adam": (adam, 0.15),
+}
+_SURFACES: dict[str, tuple[Callable[[torch.Tensor, torch.Tensor], torch.Tensor], tuple[float, float]]] = {
+    "bowl": (lambda x, y: (x**2 + y**2) / 2, (-2.5, 2.0)),
+    "long valley": (lambda x, y: x**2 / 20 + 2 * y**2, (-2.7, 1.2)),
+    "saddle": (lambda x, y: x**2 / 2 - y**2 / 2 + y**4 / 12, (-2.5, 0.05)),
+    "two dips": (
+        lambda x, y: (
+            2 - 2 * torch.exp(-((x - 1.5) ** 2) - y**2) - torch.exp(-((x + 1.2) ** 2) - y**2) + y**2 / 8
+        ),
+        (-2.4, 1.4),
+    ),
+}
+
+
+def optimizers(surface: str, rate: float, noise: float) -> Scene:
+    """SGD, momentum, Adadelta and Adam walk down the same surface from the same place."""
+    height, start = _SURFACES[surface]
+    walks = {name: _walk(rule, height, start, rate * own, noise) for name, (rule, own) in RULES.items()}
+    losses = {name: [height(*torch.tensor(spot)).item() for spot in walk] for name, walk in walks.items()}
+    ends = ", ".join(f"{name} {short(values[-1])}" for name, values in losses.items())
+    return Scene(
+        parts=[
+            Surface(
+                title=f"The surface from above, and {_STEPS} steps of each",
+                x_range=(-3, 3),
+                y_range=(-3, 3),
+                heights=_landscape(height, (-3, 3), (-3, 3)),
+                walks=list(walks.items()),
+            )
+        ],
+        curves=Curves(
+            x_name="step",
+            y_name="loss",
+            lines=[(name, list(enumerate(values))) for name, values in losses.items()],
+        ),
+        said=f"From a loss of {short(losses['SGD'][0])}, after {_STEPS} steps: {ends}.",
+    )
+
+
+def batches(size: str, rate: float) -> Scene:
+    """A line fitted to 64 points by SGD: a step after each example, after a few, or after all."""
+    chance = torch.Generator().manual_seed(0)
+    x = torch.randn(_EXAMPLES, generator=chance)
+    y = _TRUE_SLOPE * x + _TRUE_SHIFT + 0.6 * torch.randn(_EXAMPLES, generator=chance)
+    batch = {"1: stochastic": 1, "8: mini-batch": 8, "64: batch": _EXAMPLES}[size]
+    line = torch.tensor([-1.0, 2.0], requires_grad=True)  # slope and shift
+    walk, losses = [tuple(line.tolist())], []
+    read = 0
+    for _ in range(_PASSES):
+        for part in torch.randperm(_EXAMPLES, generator=chance).split(batch):
+            losses.append((read, _misfit(line, x, y).item()))
+            (gradient,) = torch.autograd.grad(_misfit(line, x[part], y[part]), line)
+            with torch.no_grad():
+                line += sgd(gradient, {}, rate)
+            read += len(part)
+            walk.append(tuple(line.tolist()))
+    losses.append((read, _misfit(line, x, y).item()))
+    steps = len(walk) - 1
+    return Scene(
+        parts=[
+            Surface(
+                title="The loss over slope and shift, and the way down it",
+                x_range=(-2, 4),
+                y_range=(-3, 3),
+                heights=_landscape(lambda a, b: _misfit(torch.stack([a, b]), x, y), (-2, 4), (-3, 3)),
+                walks=[("SGD", walk)],
+                x_name="slope",
+                y_name="shift",
+            ),
+            Table(
+                title="The line",
+                head=("", "slope", "shift"),
+                rows=[
+                    ["found", *(f"{value:.3f}" for value in walk[-1])],
+                    ["the points were made with", f"{_TRUE_SLOPE:.3f}", f"{_TRUE_SHIFT:.3f}"],
+                ],
+            ),
+        ],
+        curves=Curves(x_name="examples read", y_name="loss", lines=[("loss", losses)]),
+        said=f"{_PASSES} passes over {_EXAMPLES} examples, {batch} at a time, make {steps} steps. The loss "
+        "over all "
+        f"examples falls from {short(losses[0][1])} to {losses[-1][1]:.3f}. "
+        + ("Single examples disagree, so the way is crooked." if batch == 1 else
+           "All examples agree on each step, but there are few." if batch == _EXAMPLES else
+           "A few examples at a time: nearly straight, and many steps."),
+    )  # fmt: skip
+
+
+def _walk(
+    rule: Rule,
+    height: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    start: tuple[float, float],
+    rate: float,
+    noise: float,
+) -> list[tuple[float, float]]:
+    """Where an optimizer goes from `start`, its gradients shaken as those of small batches are."""
+    chance = torch.Generator().manual_seed(1)
+    spot = torch.tensor(start, requires_grad=True)
+    memory: dict[str, torch.Tensor] = {}
+    walk = [start]
+    for _ in range(_STEPS):
+        (gradient,) = torch.autograd.grad(height(*spot), spot)
+        gradient = gradient + noise * torch.randn(2, generator=chance)
+        with torch.no_grad():
+            spot += rule(gradient, memory, rate)
+            spot.clamp_(-10, 10)  # whoever leaves the map does not overflow
+        walk.append(tuple(spot.tolist()))
+    return walk
+
+
+def _misfit(line: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Mean squared error of y = line[0] x + line[1], for lines of any shape (2, ...)."""
+    slope, shift = line[0][..., None], line[1][..., None]
+    return (slope * x + shift - y).square().mean(dim=-1)
+
+
+def _landscape(
+    height: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    x_range: tuple[float, float],
+    y_range: tuple[float, float],
+) -> list[list[float]]:
+    """Heights at the middle of each cell, rows by ascending y."""
+    middles = (torch.arange(_CELLS) + 0.5) / _CELLS
+    x, y = (low + (high - low) * middles for low, high in (x_range, y_range))
+    return height(*torch.meshgrid(x, y, indexing="xy")).tolist()
+
+
+TOYS = (
+    Toy(
+        title="Four optimizers",
+        group=GROUP,
+        show=optimizers,
+        controls=(
+            Choice(name="surface", label="Surface", options=tuple(_SURFACES), value="long valley"),
+            Slider(
+                name="rate",
+                label="Learning rate, × each rule's own",
+                low=0.1,
+                high=12.0,
+                step=0.1,
+                value=1.0,
+            ),
+            Slider(name="noise", label="Batch noise", low=0.0, high=2.0, step=0.1, value=0.0),
+        ),
+    ),
+    Toy(
+        title="Stochastic, mini-batch, batch",
+        group=GROUP,
+        show=batches,
+        controls=(
+            Choice(
+                name="size",
+                label="Examples per step",
+                options=("1: stochastic", "8: mini-batch", "64: batch"),
+                value="8: mini-batch",
+            ),
+            Slider(name="rate", label="Learning rate", low=0.01, high=0.5, step=0.01, value=0.1),
+        ),
+    ),
+)

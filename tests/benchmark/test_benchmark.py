@@ -1,0 +1,124 @@
+"""The benchmark measures what it says, and says it in a table and in JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mnist_core.__main__ import main
+from mnist_core.benchmark import run as benchmark
+from mnist_core.benchmark.run import Counts, Row, table
+from mnist_core.benchmark.trials import TRIALS, drawing, step_flops
+from mnist_core.config import TrainConfig
+
+TINY = Counts(
+    rounds=1,
+    batches=2,
+    book_seeds=0,
+    fast_seeds=0,
+    avx2_book_seeds=0,
+    avx2_fast_seeds=0,
+    repeats=20,
+    starts=0,
+    drawing_seconds=0,
+    part_steps=12,
+)
+
+
+def test_the_book_wins_with_the_shortest_schedule_whose_mean_reaches_99_percent() -> None:
+    races = [
+        {"seconds": [10.0, 20.0, 30.0], "accuracies": [0.98, 0.9905, 0.992]},
+        {"seconds": [12.0, 24.0, 36.0], "accuracies": [0.98, 0.9896, 0.992]},
+    ]
+    assert benchmark._shortest(races) == ([20.0, 24.0], "book 2 epochs: 99.01 %")
+
+
+def test_a_book_that_never_reaches_99_percent_is_timed_to_its_end() -> None:
+    races = [{"seconds": [10.0, 20.0], "accuracies": [0.97, 0.98]}]
+    assert benchmark._shortest(races) == ([20.0], "book 2 epochs: 98.00 %")
+
+
+def test_a_table_names_median_spread_and_count() -> None:
+    rows = [Row("pace", "s", [1000.0, 3000.0, 2000.0], [8.0, 4.0], 3.0, "batch 32")]
+    assert table(rows).splitlines() == [
+        "| what | reference | ours | ratio | note |",
+        "| --- | --- | --- | --- | --- |",
+        "| pace | 2,000 s (1,000 to 3,000, n = 3) | 6.00 s (4.00 to 8.00, n = 2) | 3.00 | batch 32 |",
+    ]
+
+
+def test_what_was_not_run_says_so() -> None:
+    assert benchmark._cells(Row("race", "s", [], [4.0], float("nan"))) == [
+        "race",
+        "not run",
+        "4.00 s (4.00 to 4.00, n = 1)",
+        "",
+        "",
+    ]
+
+
+def test_an_image_costs_the_operations_that_its_layers_have() -> None:
+    # Backwards each layer's weights cost as much again, and so do its inputs, except the picture's. A frozen
+    # layer needs no gradient of its weights, and none of what the next one is given if all below are frozen:
+    # without cn1 for half of the run, without cn2 as well for the other half.
+    cn1, cn2, rest = 26 * 26 * 16 * 9, 24 * 24 * 32 * 16 * 9, 4608 * 64 + 64 * 10  # multiply-adds
+    book = step_flops(recipe=TrainConfig().to_dict())["flops_per_image"]
+    frozen = step_flops(recipe=TrainConfig(freeze=0.0).to_dict())["flops_per_image"]
+    assert book == pytest.approx(2 * (2 * cn1 + 3 * cn2 + 3 * rest), rel=1e-6)
+    half, other_half = cn1 + 2 * cn2 + 3 * rest, cn1 + cn2 + 3 * rest - 4608 * 64
+    assert frozen == pytest.approx(half + other_half, rel=1e-6)
+
+
+def test_the_drawing_is_a_seven_on_a_pad_of_280_pixels() -> None:
+    picture = drawing()
+    assert (picture.mode, picture.size) == ("L", (280, 280))
+    assert picture.getextrema() == (0, 255)
+
+
+def test_a_trial_that_fails_shows_why() -> None:
+    with pytest.raises(RuntimeError, match=r"matrix_peak failed:[\s\S]*no attribute 'float17'"):
+        benchmark.trial("matrix_peak", precision="float17", repeats=1)
+
+
+def test_the_command_line_hands_the_benchmark_its_flags(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Path | None, bool]] = []
+
+    def run(folder: Path | None, *, quick: bool) -> dict[str, int]:
+        asked.append((folder, quick))
+        return {"rows": 3}
+
+    monkeypatch.setattr(benchmark, "run", run)
+    flags = ["--quick", "--data-dir", str(tmp_path), "--json", str(tmp_path / "results.json")]
+    assert main(["benchmark", *flags]) == 0
+    assert asked == [(tmp_path, True)]
+    assert json.loads((tmp_path / "results.json").read_text()) == {"rows": 3}
+
+
+@pytest.mark.mnist
+def test_a_tiny_benchmark_compares_and_can_be_written_down(
+    data_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = TrainConfig(epochs=0.02, precision="auto", threads=1)
+    monkeypatch.setattr(benchmark, "FAST", recipe)
+    monkeypatch.setattr(benchmark, "trial", lambda name, environment=None, **given: TRIALS[name](**given))
+    results = json.loads(json.dumps(benchmark.run(data_folder, counts=TINY)))
+    assert {"processor", "cores", "torch", "gradio", "python", "instructions"} <= set(results["machine"])
+    names = [row["name"] for row in results["rows"]]
+    assert names[:2] == ["training, same batch and precision", "training, each its own recipe"]
+    for spent in results["milliseconds_of_a_step"].values():
+        assert set(spent) == {"batch and the rest", "forward", "loss and backward", "optimizer"}
+    for row in results["rows"][:2]:
+        assert row["ratio"] == pytest.approx(row["ours"][0] / row["reference"][0])
+    assert "| what | reference | ours | ratio | note |" in capsys.readouterr().out
+
+
+@pytest.mark.full
+@pytest.mark.mnist
+def test_pad_and_training_hardly_feel_each_other(data_folder: Path) -> None:
+    pad, training = benchmark._quiet(str(data_folder.resolve()), benchmark.FULL)
+    assert benchmark._percentile(pad.ours, 95) <= 50  # ms
+    assert training.ratio >= 0.85

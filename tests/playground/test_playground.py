@@ -1,0 +1,237 @@
+"""The toys: their numbers against torch and against the formulas, and every control of every one of them."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mnist_core.playground import TOYS, Toy
+from mnist_core.playground.graphs import BACKPROPAGATION_STEPS
+from mnist_core.playground.optimizers import RULES
+from mnist_core.playground.scene import Cells, Choice, Diagram, Grid, Scene, Slider, Steps, Table
+
+
+def part(scene: Scene, kind: type, number: int = 0) -> Any:
+    return [each for each in scene.parts if isinstance(each, kind)][number]
+
+
+def states(control: Any) -> list[Any]:
+    """Values that a control can take: its ends, its options, its clicks."""
+    if isinstance(control, Slider):
+        return [control.low, control.high]
+    if isinstance(control, Choice):
+        return list(control.options)
+    if isinstance(control, Steps):
+        return sorted({0, 1, control.last // 2, control.last})
+    if isinstance(control, Cells):
+        return [[each] * len(control.value) for each in control.among]
+    return [[0, 0], [5, 5], [99, 99]]
+
+
+@pytest.mark.parametrize("toy", TOYS.values(), ids=list(TOYS))
+def test_a_toy_shows_something_for_every_state_of_each_control(toy: Toy) -> None:
+    for control in toy.controls:
+        others = {
+            other.name: states(other)[-1] for other in toy.controls if isinstance(other, Choice | Steps)
+        }
+        seen = []
+        for rest in ({}, others):
+            scenes = [toy.scene(**{**rest, control.name: value}) for value in states(control)]
+            assert all(scene.said for scene in scenes)
+            seen.append(len({repr(scene) for scene in scenes}))
+        assert max(seen) > 1, f"{control.name} changes nothing"
+
+
+@pytest.mark.parametrize("toy", TOYS.values(), ids=list(TOYS))
+def test_a_toy_takes_nothing_that_its_controls_cannot_give(toy: Toy) -> None:
+    for control in toy.controls:
+        for value in (None, "nonsense", math.nan, 1e9, [1], [[0]], {}, True, [10**9, 0]):
+            with pytest.raises(ValueError, match=control.label):
+                toy.values({control.name: value})
+
+
+def test_no_toy_touches_torchs_generator_or_repeats_itself_differently() -> None:
+    before = torch.get_rng_state()
+    for toy in TOYS.values():
+        assert toy.scene() == toy.scene()
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_fully_connected_unit_is_its_weighted_sum() -> None:
+    scene = TOYS["fully_connected"].scene(inputs=(2.0, -1.0, 1.0), unit="y2")
+    (w1, w2, w3), bias = part(scene, Grid, 1).values[1], part(scene, Grid, 2).values[0][1]
+    assert part(scene, Diagram).nodes[-1].text == f"{2 * w1 - w2 + w3 + bias:g}".replace("-", "−")
+
+
+@pytest.mark.parametrize(
+    ("size", "stride", "padding"), list(itertools.product((1, 2, 3, 5), (1, 2, 3), (0, 1, 2)))
+)
+def test_a_convolution_gathers_each_patch(size: int, stride: int, padding: int) -> None:
+    scene = TOYS["convolution"].scene(kind="upright edges", size=size, stride=stride, padding=padding)
+    padded, kernel, output = (np.array(part(scene, Grid, number).values) for number in range(3))
+    count = (6 + 2 * padding - size) // stride + 1
+    expected = [
+        [
+            (padded[r * stride : r * stride + size, c * stride : c * stride + size] * kernel).sum()
+            for c in range(count)
+        ]
+        for r in range(count)
+    ]
+    np.testing.assert_allclose(output, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("how", "by_numpy"), [("max", np.max), ("mean", np.mean), ("min", np.min)])
+def test_pooling_keeps_what_it_says(how: str, by_numpy: Any) -> None:
+    scene = TOYS["pooling"].scene(how=how, size=3)
+    before, after = (np.array(part(scene, Grid, number).values) for number in range(2))
+    np.testing.assert_allclose(after, by_numpy(before.reshape(2, 3, 2, 3), axis=(1, 3)), atol=1e-6)
+
+
+@pytest.mark.parametrize(("size", "stride"), list(itertools.product((1, 2, 3, 4), (1, 2, 3))))
+def test_a_transposed_convolution_lays_down_copies_of_its_kernel(size: int, stride: int) -> None:
+    scene = TOYS["transposed_convolution"].scene(size=size, stride=stride)
+    inputs, kernel, output = (np.array(part(scene, Grid, number).values) for number in range(3))
+    expected = np.zeros([2 * stride + size] * 2)
+    for r, c in itertools.product(range(3), repeat=2):
+        expected[r * stride : r * stride + size, c * stride : c * stride + size] += inputs[r, c] * kernel
+    np.testing.assert_allclose(output, expected)
+
+
+def test_dropout_scales_what_stays_and_nothing_in_use() -> None:
+    training = part(TOYS["dropout"].scene(rate=0.5, throw=3), Diagram).nodes[:-1]
+    testing = part(TOYS["dropout"].scene(rate=0.5, throw=3, when="testing"), Diagram).nodes[:-1]
+    for before, after in zip(testing, training, strict=True):
+        assert float(after.text) == (0 if after.state == "off" else pytest.approx(2 * float(before.text)))
+    assert 0 < sum(node.state == "off" for node in training) < 10
+
+
+def test_the_recurrent_state_follows_its_formula() -> None:
+    inputs = (1.0, 0.0, -1.0, 0.0, 0.0, 1.0, 1.0, 0.0)
+    states_shown = TOYS["recurrence"].scene(inputs=inputs, memory=0.7).curves.lines[0][1]
+    state = 0.0
+    for x, (_, shown) in zip(inputs, states_shown, strict=True):
+        state = math.tanh(x + 0.7 * state)
+        assert shown == pytest.approx(state, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "function"),
+    [
+        ("sigmoid", torch.sigmoid),
+        ("tanh", torch.tanh),
+        ("ReLU", F.relu),
+        ("leaky ReLU", lambda x: F.leaky_relu(x, 0.3)),
+    ],
+)
+def test_an_activations_slope_is_the_slope_of_its_curve(kind: str, function: Any) -> None:
+    curve, slope = (line for _, line in TOYS["activation"].scene(kind=kind, slope=0.3).curves.lines)
+    for (x, y), (_, steep) in list(zip(curve, slope, strict=True))[3::17]:
+        left, right = function(torch.tensor([x - 1e-3, x + 1e-3], dtype=torch.float64)).tolist()
+        assert y == pytest.approx(function(torch.tensor(x, dtype=torch.float64)).item(), abs=1e-6)
+        assert steep == pytest.approx((right - left) / 2e-3, abs=1e-3)
+
+
+def test_a_stack_without_bends_is_one_linear_layer_and_with_them_is_not() -> None:
+    for depth in range(1, 7):
+        stack, single = (dict(line) for _, line in TOYS["linear_stack"].scene(depth=depth).curves.lines)
+        assert all(stack[x] == pytest.approx(single[x], abs=1e-4) for x in stack)
+    stack, single = (dict(line) for _, line in TOYS["linear_stack"].scene(bend="tanh").curves.lines)
+    assert max(abs(stack[x] - single[x]) for x in stack) > 0.1
+
+
+@pytest.mark.parametrize("name", list(RULES))
+def test_each_optimizer_steps_as_torch_optim_does(name: str) -> None:
+    rule, rate = RULES[name]
+    mine = torch.tensor([1.5, -2.0], dtype=torch.float64)
+    theirs = mine.clone().requires_grad_()
+    optimizer = {
+        "SGD": lambda: torch.optim.SGD([theirs], lr=rate),
+        "momentum": lambda: torch.optim.SGD([theirs], lr=rate, momentum=0.9),
+        "Adadelta": lambda: torch.optim.Adadelta([theirs], lr=rate),
+        "Adam": lambda: torch.optim.Adam([theirs], lr=rate),
+    }[name]()
+    memory: dict[str, torch.Tensor] = {}
+    for _ in range(30):
+        optimizer.zero_grad()
+        (theirs**2 * torch.tensor([0.1, 1.0])).sum().backward()
+        optimizer.step()
+        mine = mine + rule(2 * mine * torch.tensor([0.1, 1.0]), memory, rate)
+    torch.testing.assert_close(mine, theirs.detach(), rtol=1e-6, atol=1e-8)
+
+
+def test_all_optimizers_go_down_and_too_large_a_rate_does_not() -> None:
+    calm = TOYS["optimizers"].scene(surface="long valley", rate=1.0).curves.lines
+    assert all(line[-1][1] < 0.1 * line[0][1] for _, line in calm)
+    wild = dict(TOYS["optimizers"].scene(surface="long valley", rate=12.0).curves.lines)["SGD"]
+    assert wild[-1][1] > wild[0][1]
+
+
+def test_every_batch_size_reads_as_many_examples_and_steps_less_often_the_larger_it_is() -> None:
+    lines = {
+        size: TOYS["batches"].scene(size=size).curves.lines[0][1] for size in ("1: stochastic", "64: batch")
+    }
+    assert lines["1: stochastic"][-1][0] == lines["64: batch"][-1][0] == 6 * 64
+    assert len(lines["1: stochastic"]) == 6 * 64 + 1
+    assert len(lines["64: batch"]) == 6 + 1
+
+
+def test_backpropagation_ends_with_the_slope_of_the_loss() -> None:
+    def loss(w: float) -> float:
+        return (math.tanh(w * 1.5 - 0.5) - 0.8) ** 2
+
+    scene = TOYS["backpropagation"].scene(step=BACKPROPAGATION_STEPS, w=0.4)
+    under = {node.name: node.under for node in part(scene, Diagram).nodes}
+    slope = (loss(0.4 + 1e-6) - loss(0.4 - 1e-6)) / 2e-6
+    assert under["L"].startswith(f"{loss(0.4):.3f}")
+    assert under["w"].endswith(f"grad {slope:.3f}".replace("-", "−"))
+    assert "grad" not in under["x"]
+
+
+def test_deferred_execution_computes_nothing_before_it_runs_and_then_the_same() -> None:
+    written, ran = (part(TOYS["eager_and_deferred"].scene(step=step, x=1.0), Table, 1) for step in (3, 6))
+    assert [row[1] for row in written.rows] == ["", "", ""]
+    eager = part(TOYS["eager_and_deferred"].scene(step=6, x=1.0), Table, 0)
+    assert [row[1] for row in ran.rows] == [row[1] for row in eager.rows] == ["3.00", "5.00", "5.00"]
+
+
+@pytest.mark.parametrize("view", next(c for c in TOYS["views"].controls if c.name == "view").options)
+def test_a_views_place_in_memory_is_where_torch_keeps_it(view: str) -> None:
+    v = eval(view, {"t": torch.arange(10.0, 22.0).reshape(3, 4)})
+    rows = v if v.dim() == 2 else v[None]
+    for row, column in itertools.product(*map(range, rows.shape)):
+        scene = TOYS["views"].scene(view=view, at=(row, column))
+        table, storage = part(scene, Table).rows[0], part(scene, Grid, 1)
+        assert table[:3] == [str(tuple(v.size())), str(v.storage_offset()), str(tuple(v.stride()))]
+        assert table[3] == ("no" if view == "t.T.reshape(2, 6)" else "yes")
+        ((_, place),) = storage.marked
+        assert storage.values[0][place] == rows[row, column].item()
+
+
+def test_the_data_types_hold_what_numpy_says_they_hold() -> None:
+    rows = {row[0].split()[0]: row for row in part(TOYS["data_types"].scene(value="300"), Table).rows}
+    for name in ("float32", "float64", "float16", "int8", "uint8", "int16", "int32", "int64"):
+        assert int(rows[name][1]) == np.dtype(name).itemsize
+        assert float(rows[name][4]) == np.array(300).astype(name)
+    sixteen = {row[0].split()[0]: row[4] for row in part(TOYS["data_types"].scene(value="70000"), Table).rows}
+    assert sixteen["float16"] == "inf"
+    assert sixteen["int16"] == str(np.array(70000).astype("int16"))
+
+
+def test_the_layer_by_hand_and_torchs_give_the_same_numbers() -> None:
+    for rows in (1, 64):
+        table = part(TOYS["layer_by_hand"].scene(rows=rows, seed=4), Table)
+        assert table.rows[0][1:] == table.rows[1][1:]
+
+
+@pytest.mark.parametrize(("size", "order"), list(itertools.product((1, 5, 12), ("in order", "shuffled"))))
+def test_batches_by_hand_and_by_dataloader_are_the_same(size: int, order: str) -> None:
+    table = part(TOYS["batches_by_hand"].scene(size=size, order=order, seed=2), Table)
+    assert len(table.rows) == math.ceil(12 / size)
+    assert all(mine == theirs for _, mine, theirs in table.rows)
+    assert sorted(int(each) for row in table.rows for each in row[1].split()) == list(range(12))

@@ -1,0 +1,145 @@
+"""The digits that runs learn from: what recipes get, what calibrates them, drawings called off."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch.utils.data import TensorDataset
+
+from mnist_core.config import TrainConfig
+from mnist_core.data import load_data, synthetic_count
+from mnist_core.datasets import synthetic
+from mnist_core.datasets.digits import Digits
+from mnist_core.imaging.preprocess import MEAN, STD, normalise
+from mnist_core.runs import Refused, Runs, fine_tuning
+from mnist_core.runs.limits import Limits
+from mnist_core.runs.store import DigitStore
+
+ANNE = "a" * 64
+DRAWN = TrainConfig(data="synthetic", train_size=100, non_digits=20)
+
+
+def _equal(kept: TensorDataset, digits: Digits) -> bool:
+    return torch.equal(kept.tensors[0], digits.normalised()) and torch.equal(kept.tensors[1], digits.labels)
+
+
+def _some(n: int) -> Digits:
+    return Digits(*synthetic.digits(n, seed=5))
+
+
+@pytest.fixture
+def few_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten test digits drawn by rule rather than 10,000."""
+    monkeypatch.setattr("mnist_core.data.SYNTHETIC_TEST_SIZE", 10)
+
+
+def test_a_recipe_with_non_digits_gets_the_digits_that_the_command_line_gives_it(
+    few_tests: None, tmp_path: Path
+) -> None:
+    store = DigitStore(tmp_path)
+    for config in (DRAWN, replace(DRAWN, non_digits=0), replace(DRAWN, seed=1)):
+        for kept, given in zip(store.get(config), load_data(config, tmp_path), strict=True):
+            assert _equal(kept, given)
+
+
+@pytest.mark.mnist
+def test_non_digits_are_mixed_into_mnist_too(data_folder: Path) -> None:
+    config = TrainConfig(train_size=200, non_digits=30)
+    kept, _ = DigitStore(data_folder).get(config)
+    assert _equal(kept, load_data(config, data_folder)[0])
+
+
+def test_every_drawing_is_counted(few_tests: None, tmp_path: Path) -> None:
+    counted: list[None] = []
+    load_data(DRAWN, tmp_path, drawn=lambda: counted.append(None))
+    assert len(counted) == synthetic_count(DRAWN) == 130
+
+
+@pytest.mark.parametrize("data", ["mnist", "synthetic"])
+def test_weights_are_calibrated_on_digits_that_are_not_the_test_digits(
+    data: str, few_tests: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train, test = _some(1200), Digits(*synthetic.digits(1000, seed=6))
+    monkeypatch.setattr("mnist_core.runs.store.load_mnist", lambda *_, train, **__: train_or_test[train])
+    train_or_test = {True: train, False: test}
+    store = DigitStore(tmp_path)
+    unseen = store.unseen(replace(DRAWN, data=data))
+    assert len(unseen) == 1000
+    others = {picture.numpy().tobytes() for picture in unseen.images}
+    known = {picture.numpy().tobytes() for picture in train.images}
+    tested = test if data == "mnist" else Digits(*synthetic.digits(1000, seed=2**31))
+    assert not others & known
+    assert not others & {picture.numpy().tobytes() for picture in tested.images}
+    if data == "mnist":
+        assert torch.equal(unseen.labels, train.labels[-1000:])
+        assert int(unseen.images.flatten(1).min(1).values.max()) == 0  # the paper stays paper
+
+
+@pytest.mark.parametrize("order", ["stop", "pause"])
+def test_a_run_whose_digits_are_being_drawn_obeys_at_once(order: str, tmp_path: Path) -> None:
+    runs = Runs(Limits(unwatched_seconds=600), digits=DigitStore(tmp_path), device="cpu")
+    try:
+        run = runs.start(ANNE, TrainConfig(data="synthetic", train_size=60_000))
+        _until(lambda: run.drawn > 20)
+        began = time.monotonic()
+        getattr(runs, order)(ANNE, run.id)
+        _until(lambda: run.state == {"stop": "stopped", "pause": "paused"}[order])
+        assert time.monotonic() - began < 1
+        assert run.drawn < 60_000
+    finally:
+        runs.close()
+
+
+def test_others_get_their_digits_while_a_run_has_its_own_drawn(few_tests: None, tmp_path: Path) -> None:
+    store, drawing, go_on = DigitStore(tmp_path), threading.Event(), threading.Event()
+
+    def wait() -> None:
+        drawing.set()
+        assert go_on.wait(60)
+
+    slow = threading.Thread(target=store.get, args=(DRAWN, wait))
+    slow.start()
+    assert drawing.wait(60)
+    store.get(replace(DRAWN, train_size=101))
+    assert slow.is_alive()
+    go_on.set()
+    slow.join(60)
+
+
+def test_a_recipe_that_draws_too_much_is_refused(tmp_path: Path) -> None:
+    runs = Runs(Limits(synthetic=1000), digits=DigitStore(tmp_path), device="cpu")
+    for config in (
+        replace(DRAWN, data="both", train_size=981),
+        replace(DRAWN, data="mnist", non_digits=1001),
+    ):
+        with pytest.raises(Refused, match=r"asks for too many synthetic digits for here: at most 1,000\."):
+            runs.start(ANNE, config)
+
+
+def test_a_lesson_varies_drawings_on_white_paper() -> None:
+    """Its pictures have MNIST's range: paper at the value that paper has there, ink never beyond full ink."""
+    drawings = _some(3)
+    known = TensorDataset(normalise(_some(50).images), _some(50).labels)
+    batches = fine_tuning.MixedBatches(
+        drawings.images, drawings.labels, known, torch.device("cpu"), torch.Generator().manual_seed(0)
+    )
+    images, labels = next(iter(batches))
+    theirs = images[: fine_tuning.DRAWN]
+    assert len(images) == len(labels) == fine_tuning.DRAWN + fine_tuning.REHEARSED
+    paper = torch.full((fine_tuning.DRAWN,), -MEAN / STD)
+    torch.testing.assert_close(theirs.amin(dim=(1, 2, 3)), paper, atol=1e-5, rtol=0)
+    assert bool((theirs.amax(dim=(1, 2, 3)) > (0.8 - MEAN) / STD).all())
+    assert float(theirs.max()) <= (1 - MEAN) / STD + 1e-5
+
+
+def _until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.005)
