@@ -270,7 +270,7 @@ from pathlib import Path
 import torch
 from mnist_core import checkpoint
 from mnist_core.config import TrainConfig
-from mnist_core.training import initial_model
+from mnist_core.engine.setup import initial_model
 
 path, kills, seconds = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
 models = [initial_model(TrainConfig(seed=seed)) for seed in (0, 1)]

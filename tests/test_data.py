@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 from mirror import FILES, blank
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import TensorDataset
 
 from mnist_core import data
 from mnist_core.config import TrainConfig
 from mnist_core.data import load_data, load_mnist, mnist_loaders
 from mnist_core.datasets.digits import NO_DIGIT, Digits, as_tensors, batches, shift
 from mnist_core.datasets.download import DataError, find_folder, mnist_is_here
+from mnist_core.engine import calibrate
 from mnist_core.engine.calibrate import unseen_digits
 from mnist_core.imaging.preprocess import MEAN, STD
 
@@ -24,7 +25,7 @@ def some_digits(n: int = 10) -> Digits:
     return Digits(images, torch.arange(n) % 10)
 
 
-def chance(seed: int = 0) -> torch.Generator:
+def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
@@ -110,13 +111,13 @@ def test_an_epoch_reads_every_digit_once_in_an_order_that_the_seed_gives() -> No
     def epoch(generator: torch.Generator) -> list[torch.Tensor]:
         return [batch for _, batch in batches(images, labels, 32, generator)]
 
-    generator = chance()
+    generator = seeded()
     first, second = epoch(generator), epoch(generator)
     assert [len(batch) for batch in first] == [32, 32, 32, 5]
     assert sorted(torch.cat(first).tolist()) == list(range(101))
     assert not torch.equal(torch.cat(first), torch.cat(second))
-    assert torch.equal(torch.cat(first), torch.cat(epoch(chance())))
-    assert not torch.equal(torch.cat(first), torch.cat(epoch(chance(1))))
+    assert torch.equal(torch.cat(first), torch.cat(epoch(seeded())))
+    assert not torch.equal(torch.cat(first), torch.cat(epoch(seeded(1))))
 
 
 def test_without_chance_digits_come_in_their_own_order_none_left_out() -> None:
@@ -128,7 +129,7 @@ def test_without_chance_digits_come_in_their_own_order_none_left_out() -> None:
 
 def test_pictures_stay_with_their_labels_when_shuffled() -> None:
     digits = Digits(torch.arange(50, dtype=torch.uint8).view(50, 1, 1).repeat(1, 28, 28), torch.arange(50))
-    for images, labels in batches(digits.normalised(), digits.labels, 8, chance()):
+    for images, labels in batches(digits.normalised(), digits.labels, 8, seeded()):
         torch.testing.assert_close((images[:, 0, 0, 0] * STD + MEAN) * 255, labels.float(), rtol=0, atol=1e-3)
 
 
@@ -141,7 +142,7 @@ def test_a_shift_moves_a_batch_by_at_most_a_pixel_and_lets_paper_in() -> None:
         for right in (-1, 0, 1)
     }
     seen = set()
-    generator = chance()
+    generator = seeded()
     for _ in range(100):
         moved = shift(images, generator)
         seen |= {move for move, picture in expected.items() if torch.equal(picture, moved)}
@@ -158,7 +159,7 @@ def test_other_data_sets_give_the_same_tensors() -> None:
 
     pairs = [(images[i], int(labels[i])) for i in range(len(labels))]
     same = TensorDataset(images, labels)
-    for source in (digits, AsTorchvision(), same, pairs, DataLoader(same, batch_size=3)):
+    for source in (digits, AsTorchvision(), same, pairs):
         got_images, got_labels = as_tensors(source)
         assert torch.equal(got_images, images) and torch.equal(got_labels, labels)
 
@@ -211,11 +212,15 @@ def test_the_books_mean_and_deviation_are_the_training_pixels_over_256(data_fold
     assert float(pixels.std() / 255) == pytest.approx(0.3081, abs=1e-4)
 
 
-def test_unseen_digits_are_the_last_to_train_on_each_of_them_varied() -> None:
+def test_unseen_digits_are_the_last_to_train_on_each_of_them_varied(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(calibrate, "CALIBRATION_DIGITS", 20)
     train = some_digits(30)
     train.labels[-5:] = NO_DIGIT
-    unseen = unseen_digits(TrainConfig(), train, 20)
+    unseen = unseen_digits(TrainConfig(), train)
     assert torch.equal(unseen.labels, train.labels[5:25])
     assert (unseen.images != train.images[5:25]).flatten(1).any(1).all()
-    assert torch.equal(unseen.images, unseen_digits(TrainConfig(), train, 20).images)
-    assert len(unseen_digits(TrainConfig(), train, 100)) == 25
+    assert torch.equal(unseen.images, unseen_digits(TrainConfig(), train).images)
+    monkeypatch.setattr(calibrate, "CALIBRATION_DIGITS", 100)
+    assert len(unseen_digits(TrainConfig(), train)) == 25

@@ -12,53 +12,31 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "mnist_core"
 
-# Each room of the package and the rooms it may enter; README.md says what lives in them. `chapter`,
-# `runs` and `page` are packages: their parts may enter each other.
-ROOMS = {
+# Each part of the package, a file at its top or a folder, and the parts that it may import; the files of a
+# folder may import each other. README.md says what lives where.
+PARTS = {
     "config": "",
-    "components": "",
-    "download": "",
-    "glyphs": "",
-    "memory": "",
-    "muon": "",
-    "visitor": "",
-    "chapter": "",
-    "photo": "components",
-    "preprocess": "photo",
-    "augment": "preprocess",
-    "segment": "components preprocess",
-    "synthetic": "glyphs preprocess",
+    "imaging": "",
+    "playground": "",
     "model": "config",
-    "events": "config",
-    "precision": "config model",
-    "data": "augment config download preprocess synthetic",
-    "trainer": "augment config data events model muon",
-    "training": "config data events memory model precision trainer",
-    "distributed": "config data events model trainer training",
+    "datasets": "imaging",
+    "inference": "imaging model",
+    "data": "config datasets imaging",
     "checkpoint": "config model",
-    "classifier": "checkpoint data model preprocess segment",
-    "edit": "model preprocess",
-    "explain": "config data model preprocess",
-    "history": "config events",
-    "plots": "events history",
-    "runs": (
-        "augment checkpoint classifier config data events history memory model preprocess synthetic trainer "
-        "training"
-    ),
-    "trials": "classifier config data events memory model preprocess trainer training",
-    "benchmark": (
-        "checkpoint classifier config data events model precision preprocess training trials visitor"
-    ),
-    "__init__": "checkpoint classifier config data model training",
-    "__main__": (
-        "benchmark checkpoint classifier config data distributed events history model plots training"
-    ),
-    "page": "chapter classifier config data edit explain memory model preprocess runs synthetic",
+    "classifier": "checkpoint imaging inference model",
+    "explain": "datasets imaging inference model",
+    "engine": "classifier config data datasets imaging inference model",
+    "training": "config engine",
+    "runs": "checkpoint classifier config data datasets engine imaging inference model training",
+    "benchmark": "classifier config data datasets engine imaging model training",
+    "__init__": "checkpoint classifier config data datasets engine model training",
+    "__main__": "benchmark checkpoint classifier config data datasets engine model training",
+    "page": "classifier config data datasets engine explain imaging model playground runs",
 }
 # Packages that take their time to import, and the only files that may ask for them.
 HEAVY = {
     "gradio": ("app.py", "mnist_core/page/"),
-    "matplotlib": ("mnist_core/plots.py",),
+    "matplotlib": ("mnist_core/engine/plots.py",),
     "torchvision": ("mnist_core/data.py",),
 }
 SOURCES = [ROOT / "app.py", *sorted(PACKAGE.rglob("*.py"))]
@@ -76,35 +54,40 @@ def imported(path: Path) -> set[str]:
     return names
 
 
-def room(path: Path) -> str:
-    """The room a file of the package belongs to: the module, or for a subpackage its first name."""
-    first = path.relative_to(PACKAGE).parts[0]
-    return first.removesuffix(".py")
+def part(path: Path) -> str:
+    """The part a file of the package belongs to: the file, or the folder at the top of the package."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def entered(path: Path) -> set[str]:
-    """The rooms that a file enters, other than its own."""
-    inside = {name.split(".")[1] for name in imported(path) if name.startswith("mnist_core.")}
-    rooms = {name if name in ROOMS else "__init__" for name in inside}
-    return rooms - {room(path)} if path != ROOT / "app.py" else rooms
+def parts_imported(path: Path) -> set[str]:
+    """The parts that a file imports, other than its own."""
+    names = {name.split(".")[1] for name in imported(path) if name.startswith("mnist_core.")}
+    found = {name if name in PARTS else "__init__" for name in names}
+    return found - {part(path)} if path != ROOT / "app.py" else found
 
 
 @pytest.mark.parametrize("path", SOURCES[1:], ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_room_enters_only_the_rooms_it_may(path: Path) -> None:
-    assert room(path) in ROOMS, f"say in ROOMS which rooms {room(path)} may enter"
-    assert entered(path) <= set(ROOMS[room(path)].split())
+def test_a_file_imports_only_the_parts_that_its_own_may(path: Path) -> None:
+    assert part(path) in PARTS, f"say in PARTS which parts {part(path)} may import"
+    assert parts_imported(path) <= set(PARTS[part(path)].split())
 
 
-def test_the_table_has_no_room_that_is_not_there_and_no_circle() -> None:
-    assert {room(path) for path in SOURCES[1:]} == set(ROOMS)
-    open_rooms = {name: set(allowed.split()) for name, allowed in ROOMS.items()}
-    while free := {name for name, allowed in open_rooms.items() if not allowed & set(open_rooms)}:
-        open_rooms = {name: allowed for name, allowed in open_rooms.items() if name not in free}
-    assert not open_rooms, f"a circle among {sorted(open_rooms)}"
+@pytest.mark.parametrize("name", PARTS)
+def test_every_part_is_there_and_imports_all_that_it_may(name: str) -> None:
+    paths = [path for path in SOURCES[1:] if part(path) == name]
+    assert paths
+    assert set().union(*map(parts_imported, paths)) == set(PARTS[name].split())
 
 
-def test_the_app_enters_the_package_by_the_page() -> None:
-    assert entered(ROOT / "app.py") <= {"page"}
+def test_no_parts_import_each_other_in_a_circle() -> None:
+    left = {name: set(allowed.split()) for name, allowed in PARTS.items()}
+    while free := {name for name, allowed in left.items() if not allowed & set(left)}:
+        left = {name: allowed for name, allowed in left.items() if name not in free}
+    assert not left, f"a circle among {sorted(left)}"
+
+
+def test_the_app_imports_the_page_alone() -> None:
+    assert parts_imported(ROOT / "app.py") <= {"page"}
 
 
 @pytest.mark.parametrize("heavy", HEAVY)

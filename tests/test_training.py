@@ -348,6 +348,103 @@ def test_train_steps_as_the_books_loop_does() -> None:
         assert torch.equal(ours, books)
 
 
+def test_train_and_fit_take_the_same_steps_bit_for_bit() -> None:
+    config = TrainConfig(dropout1=0, dropout2=0, threads=1)
+    batches = DataLoader(TensorDataset(LEARN.normalised(), LEARN.labels), batch_size=32)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        chapters = initial_model(config).to(memory_format=torch.channels_last)  # as `fit` lays its model out
+        optimizer = torch.optim.Adadelta(chapters.parameters(), lr=0.5)
+        for epoch in (1, 2):
+            training.train(chapters, "cpu", batches, optimizer, epoch)
+        fitted = initial_model(config)
+        list(fit(fitted, batches, TEST, config))
+    finally:
+        torch.set_num_threads(before)
+    for ours, books in zip(fitted.parameters(), chapters.parameters(), strict=True):
+        assert torch.equal(ours, books)
+
+
+# Loaders
+
+
+class Recorded(ConvNet):
+    """Remembers the batches that it was trained on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[torch.Tensor] = []
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            self.seen.append(x.detach().clone())
+        return super().forward(x)
+
+
+def test_digits_in_memory_are_shuffled_anew_in_each_epoch() -> None:
+    model = Recorded()
+    list(fit(model, LEARN, TEST, TrainConfig(batch_size=200, epochs=2)))
+    first, second = model.seen
+    images = LEARN.normalised()
+    for epoch in (first, second):
+        assert sorted(map(tuple, epoch.flatten(1).tolist())) == sorted(map(tuple, images.flatten(1).tolist()))
+    assert not torch.equal(first, images) and not torch.equal(second, images)
+    assert not torch.equal(first, second)
+
+
+def test_a_loader_is_used_as_given_with_its_sampler_transform_and_batch_size() -> None:
+    class Doubled(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
+        def __len__(self) -> int:
+            return 200
+
+        def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+            return 2 * LEARN.normalised()[index], int(LEARN.labels[index])
+
+    model = Recorded()
+    chosen = [5, 3, 150, 7, 9]
+    given = DataLoader(Doubled(), batch_size=2, sampler=chosen)
+    events = list(fit(model, given, TEST, TrainConfig(batch_size=100, epochs=2)))
+    assert [len(batch) for batch in model.seen] == [2, 2, 1, 2, 2, 1]
+    assert torch.equal(torch.cat(model.seen[:3]), 2 * LEARN.normalised()[chosen])
+    steps = [event for event in events if isinstance(event, Step)]
+    assert [step.epoch for step in steps] == [1, 1, 1, 2, 2, 2]
+    assert [step.seen for step in steps] == [2, 4, 5, 7, 9, 10]
+
+
+def test_a_shuffling_loader_gives_the_same_run_for_the_same_seed_and_leaves_the_callers_generator() -> None:
+    given = DataLoader(TensorDataset(LEARN.normalised(), LEARN.labels), batch_size=20, shuffle=True)
+    before = torch.get_rng_state()
+    first, second = (losses(list(fit(initial_model(TINY), given, TEST, TINY))) for _ in range(2))
+    assert first == second
+    other = TrainConfig(**{**TINY.to_dict(), "seed": 4})
+    assert losses(list(fit(initial_model(TINY), given, TEST, other))) != first
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_test_loader_is_tested_on_what_its_sampler_gives() -> None:
+    data = TensorDataset(TEST.normalised(), TEST.labels)
+    given = DataLoader(data, batch_size=8, sampler=range(20))
+    end = list(fit(initial_model(TINY), LEARN, given, TINY, progress=True))
+    assert end[-1].evaluation.n == 20
+    assert [(e.done, e.n) for e in end if isinstance(e, Testing)] == [(8, 20), (16, 20), (20, 20)]
+
+
+@pytest.mark.parametrize(
+    ("loader", "says"),
+    [
+        (DataLoader(TensorDataset(LEARN.images, LEARN.labels), 8), r"torch.uint8 \(8, 28, 28\)"),
+        (DataLoader(TensorDataset(LEARN.normalised(), LEARN.labels + 70), 8), "Labels must be 0 to 9"),
+        (DataLoader(TensorDataset(LEARN.normalised()), 8), "must be pairs"),
+        (DataLoader(TensorDataset(LEARN.normalised(), LEARN.labels), None), "needs a batch_size"),
+        (DataLoader(TensorDataset(LEARN.normalised(), LEARN.labels), 8, sampler=[]), "got none"),
+    ],
+)
+def test_a_loader_that_gives_no_digits_is_refused_with_what_it_gave(loader: DataLoader, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        list(fit(initial_model(TINY), loader, TEST, TINY))
+
+
 # Real digits
 
 

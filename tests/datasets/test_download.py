@@ -113,7 +113,7 @@ def test_a_download_can_be_cancelled_and_changes_nothing(tmp_path: Path, use) ->
 def test_a_download_that_was_killed_leaves_nothing_half_and_the_next_one_cleans_up(
     tmp_path: Path, use
 ) -> None:
-    program = "import sys\nfrom pathlib import Path\nfrom mnist_core import download\n"
+    program = "import sys\nfrom pathlib import Path\nfrom mnist_core.datasets import download\n"
     program += f"download._CHILD = {trusting_child()!r}\ndownload.fetch(Path(sys.argv[1]))\n"
     with serving("slow") as mirror:
         use(mirror.url)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -70,7 +72,7 @@ def test_the_pen_is_as_thick_as_asked() -> None:
 
 
 def test_the_contact_sheet_in_assets_is_what_the_code_draws() -> None:
-    from mnist_core.classifier import SHIPPED_WEIGHTS
-
-    with Image.open(SHIPPED_WEIGHTS.parent / "synthetic.png") as stored:
-        assert np.array_equal(np.asarray(stored.convert("L")), np.asarray(contact_sheet()))
+    images = Path(__file__).parents[2] / "assets" / "images"
+    with Image.open(images / "synthetic.png") as stored:
+        differs = np.asarray(stored.convert("L")) != np.asarray(contact_sheet())
+    assert differs.mean() < 1e-4  # processors round differently: 18 pixels of a million between two of them

@@ -37,11 +37,11 @@ PROGRAM = """
 import glob, json, sys
 from pathlib import Path
 import torch
-sys.path[:0] = [".", "tests"]
+sys.path[:0] = [".", "tests/engine"]
 from dataclasses import replace
 from test_distributed import CONFIG, digits
 from mnist_core.engine import distributed
-from mnist_core.training import Evaluation, Step, initial_model
+from mnist_core import Evaluation, Step, initial_model
 
 config = replace(CONFIG, freeze=float(sys.argv[2]))
 with distributed.together(torch.device("cpu")) as device:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
@@ -21,7 +23,7 @@ from mnist_core.explain.activations import (
     nearest_in,
     worked_pixel,
 )
-from mnist_core.imaging.preprocess import MEAN, STD
+from mnist_core.imaging.preprocess import MEAN, STD, normalise
 
 FEW, ALL = 20, 200  # drawings, where a share is measured
 
@@ -37,7 +39,7 @@ def read_correctly(model: ConvNet, count: int, seed: int = 5) -> list[tuple[np.n
     right = [
         (image, label)
         for image, label in zip(images.numpy(), labels.tolist(), strict=True)
-        if feature_maps(model, image)["probabilities"].argmax() == label
+        if feature_maps(model, image)["log_probabilities"].argmax() == label
     ]
     assert len(right) >= count
     return right[:count]
@@ -60,7 +62,7 @@ def by_numpy(model: ConvNet, picture: np.ndarray) -> dict[str, np.ndarray]:
     x["fc1"] = np.maximum(weights["fc1.weight"] @ x["flat"] + weights["fc1.bias"], 0)
     x["fc2"] = weights["fc2.weight"] @ x["fc1"] + weights["fc2.bias"]
     shares = np.exp(x["fc2"] - x["fc2"].max())
-    x["probabilities"] = shares / shares.sum()
+    x["log_probabilities"] = np.log(shares / shares.sum())
     return x
 
 
@@ -71,10 +73,32 @@ def test_the_layers_have_the_chapters_shapes_and_all_its_parameters(model: ConvN
     assert sum(layer.parameters for layer in found) == 300_426
 
 
-def test_the_lines_of_code_name_the_activation_that_the_network_has() -> None:
-    assert "F.relu(x)" in layers(ConvNet())[1].code
-    assert "F.leaky_relu(x, 0.2)" in layers(ConvNet(activation="leaky_relu", negative_slope=0.2))[1].code
-    assert "torch.tanh(x)" in layers(ConvNet(activation="tanh"))[5].code
+def test_the_code_of_the_layers_is_every_line_of_forward_in_order() -> None:
+    source = inspect.getsource(ConvNet.forward)
+    lines = [line.split("#")[0].strip() for line in source.split('"""')[2].splitlines()]
+    shown = [line for layer in layers(ConvNet())[1:] for line in layer.code.splitlines()]
+    assert shown == [line for line in lines if line]
+    assert "x = self.dp1(x)" in shown and "x = self.dp2(x)" in shown
+
+
+def test_the_code_of_the_picture_is_that_of_normalise() -> None:
+    picture = layers(ConvNet())[0]
+    assert picture.name == "picture"
+    lines = picture.code.splitlines()
+    assert lines and all(line in inspect.getsource(normalise) for line in lines)
+
+
+def test_each_layer_has_its_shape_its_parameters_and_its_own_lines() -> None:
+    found = {layer.name: layer for layer in layers(ConvNet())}
+    assert {name: layer.parameters for name, layer in found.items() if layer.parameters} == {
+        "cn1": 160,
+        "cn2": 4640,
+        "fc1": 294_976,
+        "fc2": 650,
+    }
+    assert found["pool"].shape == (32, 12, 12)
+    assert found["pool"].code == "x = F.max_pool2d(x, POOL_SIZE)\nx = self.dp1(x)"
+    assert found["log_probabilities"].code == "op = F.log_softmax(x, dim=1)\nreturn op"
 
 
 def test_every_feature_map_is_what_numpy_computes(model: ConvNet) -> None:
@@ -141,7 +165,7 @@ def test_the_ink_adds_up_to_what_the_drawing_changed(model: ConvNet) -> None:
     blank = np.zeros((28, 28), np.uint8)
     for picture, label in read_correctly(model, 5):
         ink = ink_that_mattered(model, picture, label, steps=300)
-        gained = np.diff([np.log(feature_maps(model, p)["probabilities"][label]) for p in (blank, picture)])
+        gained = np.diff([feature_maps(model, p)["log_probabilities"][label] for p in (blank, picture)])
         assert ink.sum() == pytest.approx(gained[0], rel=0.03, abs=0.03)
         assert not ink[picture == 0].any()
 
@@ -198,7 +222,8 @@ def deletion(model: ConvNet, picture: np.ndarray, label: int, order: np.ndarray)
     for twentieth in range(21):
         left = picture.copy().ravel()
         left[order[: round(len(order) * twentieth / 20)]] = 0
-        probabilities.append(float(feature_maps(model, left.reshape(28, 28))["probabilities"][label]))
+        log_probabilities = feature_maps(model, left.reshape(28, 28))["log_probabilities"]
+        probabilities.append(float(np.exp(log_probabilities[label])))
     return probabilities
 
 

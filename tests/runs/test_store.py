@@ -16,6 +16,7 @@ from mnist_core.config import TrainConfig
 from mnist_core.data import load_data, synthetic_count
 from mnist_core.datasets import synthetic
 from mnist_core.datasets.digits import Digits
+from mnist_core.engine import calibrate
 from mnist_core.imaging.preprocess import MEAN, STD, normalise
 from mnist_core.runs import Refused, Runs, fine_tuning
 from mnist_core.runs.limits import Limits
@@ -65,6 +66,7 @@ def test_every_drawing_is_counted(few_tests: None, tmp_path: Path) -> None:
 def test_weights_are_calibrated_on_digits_that_are_not_the_test_digits(
     data: str, few_tests: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(calibrate, "CALIBRATION_DIGITS", 1000)
     train, test = _some(1200), Digits(*synthetic.digits(1000, seed=6))
     monkeypatch.setattr("mnist_core.runs.store.load_mnist", lambda *_, train, **__: train_or_test[train])
     train_or_test = {True: train, False: test}
