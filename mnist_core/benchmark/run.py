@@ -122,10 +122,10 @@ def run(
     machine = describe_machine()
     print(json.dumps(machine, indent=2), flush=True)
     began, rows = time.perf_counter(), []
-    for part in (_paces, _races, _efficiency, _prediction, _start, _quiet):
+    for part in (_paces, _races, _efficiency, _prediction, _start, pad_beside_training):
         for row in part(folder, counts):
             rows.append(row)
-            print(f"[{time.perf_counter() - began:4.0f} s] {' | '.join(_cells(row))}", flush=True)
+            print(f"[{time.perf_counter() - began:4.0f} s] {' | '.join(cells(row))}", flush=True)
     parts = _parts(folder, counts)
     print(f"\n{table(rows)}")
     if parts:
@@ -186,7 +186,7 @@ def _race(folder: str, counts: Counts, books: int, fasts: int, environment: dict
         if len(book) < books * (seed + 1) / fasts:
             arguments = {"folder": folder, "seed": len(book), "epochs": counts.book_epochs}
             book.append(trial("book_race", environment, **arguments))
-    seconds, note = _shortest(book)
+    seconds, note = shortest_schedule(book)
     if not books:
         seconds, note = [], "book not run"
     ours = [race["seconds"] for race in fast]
@@ -199,7 +199,7 @@ def _fit_race(folder: str, seed: int, environment: dict[str, str] | None, device
     return trial("fit_race", environment, folder=folder, seed=seed, recipe=FAST.to_dict(), device=device)
 
 
-def _shortest(book: list[Any]) -> tuple[list[float], str]:
+def shortest_schedule(book: list[Any]) -> tuple[list[float], str]:
     """Seconds of the fewest epochs after which the book's mean accuracy is 99 %, or of all if it never is."""
     accuracies = list(zip(*(race["accuracies"] for race in book), strict=True))  # by epoch
     epochs = next((i + 1 for i, epoch in enumerate(accuracies) if mean(epoch) >= GOAL), len(accuracies))
@@ -280,7 +280,7 @@ def _start(folder: str, counts: Counts) -> Iterator[Row]:
     yield Row("start to first answer, against the imports alone", "s", bare, ours, _ratio(ours, bare))
 
 
-def _quiet(folder: str, counts: Counts) -> Iterator[Row]:
+def pad_beside_training(folder: str, counts: Counts) -> Iterator[Row]:
     """A visitor who draws, without and beside a training run on the same page; what that costs the run."""
     if not counts.drawing_seconds:
         return
@@ -300,9 +300,7 @@ def _quiet(folder: str, counts: Counts) -> Iterator[Row]:
                 )
             )
     alone, beside = [1000 * s for s in alone], [1000 * s for s in beside]
-    note = (
-        f"95th percentile {_percentile(alone, 95):.1f} ms, beside training {_percentile(beside, 95):.1f} ms"
-    )
+    note = f"95th percentile {percentile(alone, 95):.1f} ms, beside training {percentile(beside, 95):.1f} ms"
     yield Row("pad, 8 updates/s, beside a training run", "ms", alone, beside, _ratio(beside, alone), note)
     yield Row(
         "training beside a drawing visitor", "steps/s", undisturbed, disturbed, _ratio(disturbed, undisturbed)
@@ -316,7 +314,7 @@ def _pace_while(visitor: Visitor, act: Callable[[], Any]) -> float:
     return (visitor.steps() - before) / (time.perf_counter() - began)
 
 
-def _percentile(values: list[float], percent: int) -> float:
+def percentile(values: list[float], percent: int) -> float:
     return sorted(values)[min(len(values) - 1, len(values) * percent // 100)]
 
 
@@ -348,11 +346,11 @@ def describe_machine() -> dict[str, Any]:
 def table(rows: list[Row]) -> str:
     """The rows as a Markdown table: medians with the least and the most, and how often each was timed."""
     head = ["what", "reference", "ours", "ratio", "note"]
-    lines = [head, ["---"] * len(head)] + [_cells(row) for row in rows]
+    lines = [head, ["---"] * len(head)] + [cells(row) for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _cells(row: Row) -> list[str]:
+def cells(row: Row) -> list[str]:
     sides = (_spread(row.reference, row.unit), _spread(row.ours, row.unit))
     return [row.name, *sides, "" if row.ratio != row.ratio else f"{row.ratio:.2f}", row.note]
 

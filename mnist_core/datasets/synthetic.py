@@ -65,12 +65,12 @@ def contact_sheet(columns: int = 24, cell: int = 60, seed: int = 0) -> Image.Ima
 
 def drawing(digit: int, rng: np.random.Generator) -> Strokes:
     """The strokes of one way to write `digit`, in one hand."""
-    return _by_hand(_pick(DIGITS[digit], rng), _NARROW.get(digit, _WIDTH), rng)
+    return written_by_hand(_pick(DIGITS[digit], rng), _NARROW.get(digit, _WIDTH), rng)
 
 
 def sign(rng: np.random.Generator) -> Strokes:
     """The strokes of a letter or sign that is no digit, in one hand."""
-    return _by_hand(_pick(SIGNS[rng.choice(list(SIGNS))], rng), rng.uniform(0.6, 1.0), rng)
+    return written_by_hand(_pick(SIGNS[rng.choice(list(SIGNS))], rng), rng.uniform(0.6, 1.0), rng)
 
 
 def render(strokes: Strokes, rng: np.random.Generator, pen: float | None = None) -> Image.Image:
@@ -110,7 +110,7 @@ def _pick(ways: Sequence[tuple[float, str]], rng: np.random.Generator) -> str:
 # From the copybook to a hand
 
 
-def _by_hand(way: str, width: float, rng: np.random.Generator) -> Strokes:
+def written_by_hand(way: str, width: float, rng: np.random.Generator) -> Strokes:
     """One copybook line as one hand writes it: strokes with a height of about 1."""
     clumsiness = rng.gamma(2.5, 0.014)  # of the height: how far each of the copybook's points strays
     curves = []
@@ -220,7 +220,7 @@ def _tremble(curve: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _turned(rng: np.random.Generator) -> Strokes:
     """A sign lying on its side or head, of those that do not become a digit so."""
-    strokes = _by_hand(_pick(SIGNS[rng.choice(list("AFHKRX+#%&@$"))], rng), rng.uniform(0.6, 1.0), rng)
+    strokes = written_by_hand(_pick(SIGNS[rng.choice(list("AFHKRX+#%&@$"))], rng), rng.uniform(0.6, 1.0), rng)
     turn = rng.uniform(0, 2 * np.pi)
     cos, sin = np.cos(turn), np.sin(turn)
     return [stroke @ np.array([[cos, sin], [-sin, cos]]) for stroke in strokes]

@@ -119,7 +119,7 @@ class History:
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(
-            ["step", "digits_read", "loss", "smoothed_loss", "learning_rate", "test_loss", "test_accuracy"]
+            ["step", "samples_seen", "loss", "smoothed_loss", "learning_rate", "test_loss", "test_accuracy"]
         )
         tests = {evaluation.step: evaluation for evaluation in self.evaluations}
         for step, seen, loss, smoothed, rate in self.losses.rows():

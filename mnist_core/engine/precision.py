@@ -27,12 +27,12 @@ def best_precision(device: torch.device) -> str:
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     if device.type != "cpu" or not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return "float32"
-    seconds = {precision: _seconds(precision) for precision in ("float32", "bfloat16")}
+    seconds = {precision: step_seconds(precision) for precision in ("float32", "bfloat16")}
     return min(seconds, key=seconds.__getitem__)
 
 
-def _seconds(precision: str) -> float:
-    """The fastest of a few training steps."""
+def step_seconds(precision: str) -> float:
+    """Seconds of the fastest of a few training steps; torch's global generator is left alone."""
     with torch.device("meta"):
         shapes = {name: parameter.shape for name, parameter in ConvNet().named_parameters()}
     # In evaluation mode: dropout would draw from everyone's generator.

@@ -79,7 +79,7 @@ class Runs(Visits):
 
     # Run control
 
-    def warm_up(self) -> None:
+    def warm_up(self) -> threading.Thread:
         """Have ready, soon and in the background, what a first run would wait for, and visitors with it.
 
         That is torch's compiler, which the first of torch's optimizers that a process makes imports for about
@@ -89,6 +89,7 @@ class Runs(Visits):
             if self._warming is None:
                 self._warming = threading.Thread(target=self._warm_up, name="warm-up", daemon=True)
                 self._warming.start()
+            return self._warming
 
     def start(self, secret: str, config: TrainConfig) -> Run:
         """Queue a new run of a recipe.

@@ -17,7 +17,7 @@ from mnist_core.classifier import Calibration, Classifier
 from mnist_core.config import TrainConfig
 from mnist_core.engine.events import Change, Evaluation, Event, Finished, Step, Testing
 from mnist_core.engine.history import History, Rows, Trouble, Watch
-from mnist_core.imaging.preprocess import normalise
+from mnist_core.inference import predict
 from mnist_core.model import CLASSES, ConvNet
 from mnist_core.runs.examine import Examination
 
@@ -154,10 +154,7 @@ class Run:
         if self.trouble is None or not self.trouble.fatal:
             self.snapshot(step)
         if ink is not None and self._model is not None and step:
-            with torch.no_grad():
-                device = next(self._model.parameters()).device
-                picture = normalise(ink[None]).to(device)  # (1, 1, 28, 28); the model is in evaluation mode
-                self.trace.add(step, *self._model(picture).exp()[0].tolist())
+            self.trace.add(step, *predict(self._model, ink[None]).exp()[0].tolist())
 
     def snapshot(self, step: int) -> None:
         """Copy the weights as they are: what reads, downloads and examines never touches the model in

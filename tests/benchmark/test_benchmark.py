@@ -32,12 +32,12 @@ def test_the_book_wins_with_the_shortest_schedule_whose_mean_reaches_99_percent(
         {"seconds": [10.0, 20.0, 30.0], "accuracies": [0.98, 0.9905, 0.992]},
         {"seconds": [12.0, 24.0, 36.0], "accuracies": [0.98, 0.9896, 0.992]},
     ]
-    assert benchmark._shortest(races) == ([20.0, 24.0], "book 2 epochs: 99.01 %")
+    assert benchmark.shortest_schedule(races) == ([20.0, 24.0], "book 2 epochs: 99.01 %")
 
 
 def test_a_book_that_never_reaches_99_percent_is_timed_to_its_end() -> None:
     races = [{"seconds": [10.0, 20.0], "accuracies": [0.97, 0.98]}]
-    assert benchmark._shortest(races) == ([20.0], "book 2 epochs: 98.00 %")
+    assert benchmark.shortest_schedule(races) == ([20.0], "book 2 epochs: 98.00 %")
 
 
 def test_a_table_names_median_spread_and_count() -> None:
@@ -50,7 +50,7 @@ def test_a_table_names_median_spread_and_count() -> None:
 
 
 def test_what_was_not_run_says_so() -> None:
-    assert benchmark._cells(Row("race", "s", [], [4.0], float("nan"))) == [
+    assert benchmark.cells(Row("race", "s", [], [4.0], float("nan"))) == [
         "race",
         "not run",
         "4.00 s (4.00 to 4.00, n = 1)",
@@ -119,6 +119,6 @@ def test_a_tiny_benchmark_compares_and_can_be_written_down(
 @pytest.mark.full
 @pytest.mark.mnist
 def test_pad_and_training_hardly_feel_each_other(data_folder: Path) -> None:
-    pad, training = benchmark._quiet(str(data_folder.resolve()), benchmark.FULL)
-    assert benchmark._percentile(pad.ours, 95) <= 50  # ms
+    pad, training = benchmark.pad_beside_training(str(data_folder.resolve()), benchmark.FULL)
+    assert benchmark.percentile(pad.ours, 95) <= 10 * benchmark.percentile(pad.reference, 50)
     assert training.ratio >= 0.85

@@ -10,7 +10,15 @@ import torch
 from PIL import Image
 
 from mnist_core.datasets.glyphs import DIGITS, SIGNS
-from mnist_core.datasets.synthetic import contact_sheet, digits, drawing, non_digits, render, sign
+from mnist_core.datasets.synthetic import (
+    contact_sheet,
+    digits,
+    drawing,
+    non_digits,
+    render,
+    sign,
+    written_by_hand,
+)
 from mnist_core.imaging.preprocess import INK_SIZE
 
 
@@ -37,12 +45,10 @@ def test_every_picture_has_mnists_geometry() -> None:
 
 @pytest.mark.parametrize("signs", [DIGITS, SIGNS])
 def test_every_copybook_line_can_be_written(signs: dict) -> None:
-    from mnist_core.datasets.synthetic import _by_hand
-
     rng = np.random.default_rng(0)
     for ways in signs.values():
         for share, way in ways:
-            strokes = _by_hand(way, 0.7, rng)
+            strokes = written_by_hand(way, 0.7, rng)
             assert share > 0 and len(strokes) >= 1
             assert all(
                 stroke.ndim == 2 and len(stroke) >= 2 and np.isfinite(stroke).all() for stroke in strokes

@@ -92,7 +92,7 @@ def test_auto_takes_whichever_precision_is_measured_faster(
 ) -> None:
     precision.best_precision.cache_clear()
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
-    monkeypatch.setattr(precision, "_seconds", lambda tried: 1.0 if tried == faster else 2.0)
+    monkeypatch.setattr(precision, "step_seconds", lambda tried: 1.0 if tried == faster else 2.0)
     try:
         assert resolve(TrainConfig(precision="auto")).precision == faster
     finally:
@@ -105,7 +105,7 @@ def test_without_units_for_16_bits_nothing_is_even_tried(monkeypatch: pytest.Mon
 
     precision.best_precision.cache_clear()
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
-    monkeypatch.setattr(precision, "_seconds", never)
+    monkeypatch.setattr(precision, "step_seconds", never)
     try:
         assert resolve(TrainConfig(precision="auto")).precision == "float32"
     finally:
@@ -114,5 +114,5 @@ def test_without_units_for_16_bits_nothing_is_even_tried(monkeypatch: pytest.Mon
 
 def test_trying_both_precisions_leaves_everyones_generator_alone() -> None:
     before = torch.get_rng_state()
-    assert min(precision._seconds("float32"), precision._seconds("bfloat16")) > 0
+    assert min(precision.step_seconds("float32"), precision.step_seconds("bfloat16")) > 0
     assert torch.equal(before, torch.get_rng_state())

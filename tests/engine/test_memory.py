@@ -99,8 +99,7 @@ class Store(DigitStore):
 runs = Runs(digits=Store())
 print("torch._dynamo" in sys.modules)
 runs.warm_up()
-runs.warm_up()
-runs._warming.join()
+runs.warm_up().join()
 print("torch._dynamo" in sys.modules)
 """
 

@@ -21,7 +21,7 @@ def history() -> History:
     return kept
 
 
-def test_the_loss_figure_shows_each_loss_over_the_digits_read() -> None:
+def test_the_loss_figure_shows_each_loss_over_the_samples_seen() -> None:
     (axes,) = loss_figure(history()).axes
     batches, smoothed, tests = axes.get_lines()
     assert list(batches.get_xdata()) == [32, 64, 96] and list(batches.get_ydata()) == [2.0, 1.0, 0.5]

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from mnist_core.config import TrainConfig
+from mnist_core.data import SYNTHETIC_TEST_SEED
+from mnist_core.datasets import synthetic
+from mnist_core.datasets.digits import Digits
 from mnist_core.engine.events import Step
+from mnist_core.engine.setup import initial_model
 from mnist_core.runs.recipes import Pace, as_python
+from mnist_core.training import fit
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_estimate_learns_from_the_machine() -> None:
@@ -20,8 +31,26 @@ def test_the_estimate_learns_from_the_machine() -> None:
 
 def test_the_python_script_of_a_recipe_rebuilds_that_recipe() -> None:
     config = TrainConfig(optimizer="sgd", learning_rate=0.05, epochs=1.0, activation="tanh")
-    script = as_python(config)
     names: dict[str, object] = {}
-    exec(compile(script[: script.index("train_data")], "script", "exec"), names)
+    exec(as_python(config).split("\ntrain_data")[0], names)
     assert names["config"] == config
-    compile(script, "script", "exec")
+
+
+def test_the_python_script_of_a_recipe_repeats_its_run(tmp_path: Path) -> None:
+    config = TrainConfig(data="synthetic", train_size=200, batch_size=10, epochs=1.0, threads=1, seed=3)
+    program = f"import mnist_core.data\nmnist_core.data.SYNTHETIC_TEST_SIZE = 50\n{as_python(config)}"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    train_data, (test_images, test_labels) = (
+        Digits(*synthetic.digits(200, 3)),
+        synthetic.digits(50, SYNTHETIC_TEST_SEED),
+    )
+    events = list(fit(initial_model(config), train_data, Digits(test_images, test_labels), config))
+    steps = [event for event in events if isinstance(event, Step)]
+    end = events[-1].evaluation
+    assert done.stdout.splitlines() == [
+        f"step 10 of 20: loss {steps[9].loss:.6f}",
+        f"step 20 of 20: loss {steps[19].loss:.6f}",
+        f"test: loss {end.loss:.4f}, {end.correct} of 50 right",
+    ]

@@ -89,11 +89,10 @@ def test_a_run_whose_digits_are_being_drawn_obeys_at_once(order: str, tmp_path: 
     try:
         run = runs.start(ANNE, TrainConfig(data="synthetic", train_size=60_000))
         _until(lambda: run.drawn > 20)
-        began = time.monotonic()
+        begun = run.drawn
         getattr(runs, order)(ANNE, run.id)
         _until(lambda: run.state == {"stop": "stopped", "pause": "paused"}[order])
-        assert time.monotonic() - began < 1
-        assert run.drawn < 60_000
+        assert run.drawn - begun < 1000
     finally:
         runs.close()
 
