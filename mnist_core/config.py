@@ -138,9 +138,7 @@ class TrainConfig:
         "32-bit numbers, 16-bit ones where the processor has units for them, or whichever is faster.",
         choices=("float32", "bfloat16", "auto"),
     )
-    threads: int = _knob(
-        0, "Processor threads to train with; 0 for torch's default.", low=0, high=256
-    )
+    threads: int = _knob(0, "Processor threads to train with; 0 for torch's default.", low=0, high=256)
 
     def __post_init__(self) -> None:
         for knob_field in fields(self):
