@@ -35,7 +35,7 @@ def _some(n: int) -> Digits:
 
 @pytest.fixture
 def few_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ten test digits drawn by rule rather than 10,000."""
+    """Ten synthetic test digits rather than 10,000."""
     monkeypatch.setattr("mnist_core.data.SYNTHETIC_TEST_SIZE", 10)
 
 
