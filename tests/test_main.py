@@ -89,7 +89,7 @@ def test_out_gets_weights_metadata_history_and_plot(
     assert metadata["recipe"]["train_size"] == 320 and metadata["n"] == 60
     assert f"{round(metadata['accuracy'] * 60)}/60" in capsys.readouterr().out
     header, *rows = (out / "history.csv").read_text().splitlines()
-    assert header.startswith("step,digits_read,loss") and len(rows) == 20
+    assert header.startswith("step,samples_seen,loss") and len(rows) == 20
     with Image.open(out / "loss.png") as plot:
         assert plot.size[0] > 500
     left = {path.name for path in out.iterdir()}

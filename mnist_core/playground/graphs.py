@@ -117,7 +117,7 @@ def _told(step: int, w: float, value: dict[str, float], gradient: dict[str, floa
 
 
 def eager_and_deferred(step: int, x: float) -> Scene:
-    """The same three lines, computed as they are read, and written into a graph that runs afterwards."""
+    """The same three lines, executed one by one, and recorded as a graph that runs afterwards."""
     given = torch.tensor(x)
     eager, result = {}, given
     for name, rule in (("a", lambda v: v * 3), ("b", lambda v: v + 2), ("c", torch.relu)):
@@ -141,7 +141,7 @@ def eager_and_deferred(step: int, x: float) -> Scene:
         for place, node in enumerate(written)
     ]
     said = (
-        "Nothing has been read yet."
+        "Nothing has been executed yet."
         if step == 0
         else f"Line {step} is executed. Eager: its value is there, {list(eager.values())[step - 1]:.2f}. "
         "Deferred: only a node is recorded."

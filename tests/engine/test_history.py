@@ -42,7 +42,7 @@ def test_a_short_run_is_kept_whole_in_its_csv() -> None:
     for number in range(1, 31):
         history.add_step(Step(number, 30, 1, number * 10, 10, 1 / number, 0.5, number / 10))
     lines = history.to_csv().splitlines()
-    assert lines[0] == "step,digits_read,loss,smoothed_loss,learning_rate,test_loss,test_accuracy"
+    assert lines[0] == "step,samples_seen,loss,smoothed_loss,learning_rate,test_loss,test_accuracy"
     assert [float(line.split(",")[2]) for line in lines[1:]] == [1 / number for number in range(1, 31)]
 
 
@@ -69,6 +69,6 @@ def test_a_loss_flat_at_ln_10_is_explained_and_goes_on() -> None:
     assert said[50] is None
     assert not said[-1].fatal
     assert said[-1].says == (
-        "The loss stands at 2.303, as if guessing (ln 10): it isn't learning yet. Likely a learning rate of "
-        "0.01 may be too low and sigmoid flattens the gradients on their way back."
+        "The loss stands at 2.303, as if guessing (ln 10): it isn't learning yet. Perhaps a learning rate of "
+        "0.01 is too low and sigmoid shrinks the gradients on their way back."
     )
