@@ -34,10 +34,10 @@ MISTAKE, INTERRUPTED = 2, 130  # exit statuses; 130 is what shells give Ctrl+C
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; its exit status. A user's mistake is one sentence on standard error."""
+    """Run one command and return its exit status. A user's mistake is one sentence on standard error."""
     given = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(given[:1] if given[:1] == ["benchmark"] else given)
-    options.rest = given[1:]  # the benchmark knows its own flags
+    options.rest = given[1:]  # the benchmark parses its own flags
     try:
         return options.run(options)
     except (ValueError, OSError) as error:
@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m mnist_core", description="Train, test and use the ConvNet."
     )
     commands = parser.add_subparsers(required=True, metavar="train | test | predict | benchmark")
-    training = commands.add_parser("train", help="train on MNIST; without flags, by the book's recipe")
+    training = commands.add_parser("train", help="train on MNIST; without flags, with the book's recipe")
     training.set_defaults(run=_train)
     training.add_argument(
         "--preset", choices=PRESETS, default="book", help="the recipe that the flags change"
@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     for name, knob in knobs().items():
         _add_flag(training, name, knob)
-    testing = commands.add_parser("test", help="read all 10,000 test digits with stored weights")
+    testing = commands.add_parser("test", help="evaluate stored weights on all 10,000 test digits")
     testing.set_defaults(run=_test)
     predicting = commands.add_parser("predict", help="read the digit in each picture")
     predicting.set_defaults(run=_predict)
@@ -71,15 +71,15 @@ def _parser() -> argparse.ArgumentParser:
     predicting.add_argument("--json", action="store_true", help="print a JSON list instead of lines")
     for command in (testing, predicting):
         command.add_argument(
-            "--weights", type=Path, default=SHIPPED_WEIGHTS, help="the shipped ones unless given"
+            "--weights", type=Path, default=SHIPPED_WEIGHTS, help="default: those of the built-in model"
         )
     for command in (training, testing):
         command.add_argument(
-            "--data-dir", type=Path, help=f"MNIST's folder; else ${FOLDER_VARIABLE}, else ./data"
+            "--data-dir", type=Path, help=f"MNIST's folder; default: ${FOLDER_VARIABLE}, else ./data"
         )
     for command in (training, testing, predicting):
-        command.add_argument("--device", help="cpu, cuda or mps; the best there is unless given")
-    timing = commands.add_parser("benchmark", help="time it against the book's pipeline", add_help=False)
+        command.add_argument("--device", help="cpu, cuda or mps; default: the best available")
+    timing = commands.add_parser("benchmark", help="compare speed with the book's pipeline", add_help=False)
     timing.set_defaults(run=_benchmark)
     return parser
 
@@ -126,7 +126,7 @@ def _train(options: argparse.Namespace) -> int:
 def _follow(
     events: Iterable[Event], config: TrainConfig, n: int, show: _Display | None
 ) -> tuple[History, bool]:
-    """Train on `n` digits to the end or to Ctrl+C, telling how it goes.
+    """Train on `n` digits to the end or to Ctrl+C, reporting progress.
 
     Returns:
         The history, and whether it was interrupted.
@@ -156,7 +156,7 @@ def _follow(
 
 
 def _write(folder: Path, model: ConvNet, config: TrainConfig, history: History, train_data: Digits) -> None:
-    """What a run leaves: weights with their metadata, the metadata as JSON, the history, the plot."""
+    """A run's files: weights with their metadata, the metadata as JSON, the history, the plots."""
     calibration = calibrate(model, unseen_digits(config, train_data))
     tested = history.evaluations[-1] if history.evaluations else None
     accuracy, n = (tested.accuracy, tested.n) if tested else (None, 0)
@@ -227,7 +227,7 @@ def _benchmark(options: argparse.Namespace) -> int:
 
 
 class _Display:
-    """What a run shows: a bar that stays in place on a terminal, the book's lines anywhere else."""
+    """What a run prints: a progress bar on a terminal, the book's lines anywhere else."""
 
     def __init__(self) -> None:
         self.terminal = sys.stdout.isatty()
@@ -252,7 +252,7 @@ class _Display:
         self._bar(step.step / step.steps, says)
 
     def download(self, came: int, total: int) -> None:
-        """Show how far MNIST's download is, in bytes."""
+        """Show the progress of MNIST's download, in bytes."""
         says = f"Downloading MNIST: {came / 1e6:.1f} of {total / 1e6:.1f} MB"
         if self.terminal:
             self._bar(came / total, says)

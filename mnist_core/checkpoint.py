@@ -1,4 +1,4 @@
-"""Weights and what is known of them in one file: written whole or not at all, read without running it."""
+"""Weights and their metadata in one file: written atomically, loaded without executing anything in it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from mnist_core.model import ConvNet
 
 MAX_BYTES = 16 * 2**20  # the network's weights are 1.2 MB
 MAX_PARTS = 64  # files inside the file; torch writes one for each tensor and a handful besides
-MAX_VALUES = 50_000  # numbers and words in the metadata
+MAX_VALUES = 50_000  # numbers and strings in the metadata
 LEFTOVER_SECONDS = 60.0  # a half-written file this old belongs to a process that was killed
 _NETWORK_SETTINGS = ("activation", "negative_slope", "dropout1", "dropout2")
-_HARMLESS = {  # what a state dict's pickle names; besides these only torch's storage types
+_HARMLESS = {  # the names in a state dict's pickle, apart from torch's storage types
     "collections OrderedDict",
     "torch._utils _rebuild_tensor_v2",
     "torch._utils _rebuild_parameter",
@@ -38,7 +38,7 @@ _DAMAGE = (RuntimeError, pickle.UnpicklingError, ValueError, TypeError, KeyError
 
 
 class CheckpointError(ValueError):
-    """A file of weights cannot be read or written; the message says why and what to do."""
+    """A weights file cannot be loaded or written; the message says why and what to do."""
 
 
 def describe(config: TrainConfig, *, accuracy: float | None, n: int, **more: Any) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def describe(config: TrainConfig, *, accuracy: float | None, n: int, **more: Any
         config: the recipe, resolved.
         accuracy: from 0 to 1; None if the weights were never tested.
         n: how many test digits that was measured on.
-        more: whatever else should be known, as plain values.
+        more: any further metadata, as plain values.
     """
     versions = {"python": platform.python_version(), "torch": str(torch.__version__)}
     date = datetime.now(UTC).isoformat(timespec="seconds")
@@ -63,16 +63,15 @@ def describe(config: TrainConfig, *, accuracy: float | None, n: int, **more: Any
 
 
 def save(path: str | Path, model: nn.Module, metadata: dict[str, Any]) -> None:
-    """Write the weights and their metadata to `path`, where afterwards lies either all of it or what lay
-    before.
+    """Write the weights and their metadata to `path` atomically: all of it, or the old file stays.
 
     Args:
-        path: usually ends in .pt; its folder is made if need be.
+        path: usually ends in .pt; its folder is made if needed.
         model: its weights are stored as float32 on the CPU, under their own names.
         metadata: plain values only; see `describe`.
 
     Raises:
-        CheckpointError: it could not be written. What lay there before still does.
+        CheckpointError: it could not be written. An old file there is unchanged.
     """
     path = Path(path)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
@@ -115,7 +114,7 @@ def atomic_write(path: Path, content: bytes) -> None:
 
 
 def _clear_leftovers(path: Path) -> None:
-    """Remove what writers of the same file left when they were killed."""
+    """Remove what killed writers of the same file left behind."""
     for leftover in path.parent.glob(f".{path.name}.*.tmp"):
         with contextlib.suppress(FileNotFoundError):
             if time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS:
@@ -123,14 +122,13 @@ def _clear_leftovers(path: Path) -> None:
 
 
 def load(source: str | Path | IO[bytes], *, max_bytes: int | None = None) -> tuple[ConvNet, dict[str, Any]]:
-    """Read weights that `save` wrote, or a bare state dict of the book's `ConvNet`.
+    """Load weights that `save` wrote, or a bare state dict of the book's `ConvNet`.
 
-    The file is not trusted: nothing in it is executed, and nothing is unpacked before its sizes were looked
-    at.
+    The file is not trusted: nothing in it is executed, and nothing is unpacked before its sizes are checked.
 
     Args:
         source: a path, or a file opened for reading bytes.
-        max_bytes: the largest file that is taken; `MAX_BYTES` unless given.
+        max_bytes: the largest file accepted; `MAX_BYTES` unless given.
 
     Returns:
         The network on the CPU, in evaluation mode, and the metadata: empty for a bare state dict.
@@ -150,7 +148,7 @@ def load(source: str | Path | IO[bytes], *, max_bytes: int | None = None) -> tup
     weights, metadata = (held["model"], held["metadata"]) if whole else (held, {})
     if not isinstance(metadata, dict) or not _is_plain(metadata):
         raise CheckpointError(
-            f"{name} has metadata that are not plain values; it was not written by mnist_core."
+            f"{name} has metadata other than plain values; it was not written by mnist_core."
         )
     config = _network_config(metadata, name)
     _check_weights(weights, name)
@@ -160,7 +158,7 @@ def load(source: str | Path | IO[bytes], *, max_bytes: int | None = None) -> tup
 
 
 def _read(source: str | Path | IO[bytes], max_bytes: int) -> tuple[bytes, str]:
-    """The whole file, if it is no larger than allowed, and what to call it."""
+    """The whole file, if it is no larger than allowed, and its name for messages."""
     if not isinstance(source, str | Path):
         content, name = source.read(max_bytes + 1), "The file"
     else:
@@ -181,10 +179,10 @@ def _read(source: str | Path | IO[bytes], max_bytes: int) -> tuple[bytes, str]:
 
 
 def _check_parts(content: bytes, name: str, max_bytes: int) -> None:
-    """Look before unpacking: a zip as torch writes it, of sizes as they should be, that executes nothing."""
+    """Check before unpacking: a zip as torch writes it, of plausible sizes, that executes nothing."""
     if not content.startswith(b"PK"):
         raise CheckpointError(
-            f"{name} is not a file of weights: torch.save(model.state_dict(), ...) writes one."
+            f"{name} is not a weights file: torch.save(model.state_dict(), ...) writes one."
         )
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as parts:
@@ -201,7 +199,7 @@ def _check_parts(content: bytes, name: str, max_bytes: int) -> None:
             pickles = [entry for entry in entries if entry.filename.endswith(".pkl")]
             if len(pickles) != 1 or not pickles[0].filename.endswith("data.pkl"):
                 raise CheckpointError(
-                    f"{name} is a zip, but not one that torch wrote: choose a file of weights."
+                    f"{name} is a zip, but not one that torch wrote: choose a weights file."
                 )
             if parts.testzip() is not None:
                 raise CheckpointError(f"{name} is damaged: save or download it again.")
@@ -232,7 +230,7 @@ def _check_pickle(program: bytes, name: str) -> None:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether metadata are numbers, words, lists and dicts of these, and not too many."""
+    """Whether metadata are numbers, strings, lists and dicts of these, and not too many."""
     waiting, seen = [value], 0
     while waiting:
         value = waiting.pop()
@@ -251,7 +249,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _network_config(metadata: dict[str, Any], name: str) -> TrainConfig:
-    """A recipe with the activation and the dropout that the metadata name."""
+    """A recipe with the metadata's activation and dropout."""
     try:
         return TrainConfig.from_dict(metadata.get("network", {}))
     except ValueError as error:
@@ -259,7 +257,7 @@ def _network_config(metadata: dict[str, Any], name: str) -> TrainConfig:
 
 
 def _check_weights(weights: Any, name: str) -> None:
-    """Raise `CheckpointError` unless `weights` are this network's, of its shapes, and numbers."""
+    """Raise `CheckpointError` unless `weights` are this network's, in its shapes, and finite."""
     with torch.device("meta"):
         expected = ConvNet().state_dict()
     if not isinstance(weights, dict) or not all(torch.is_tensor(tensor) for tensor in weights.values()):
@@ -279,4 +277,6 @@ def _check_weights(weights: Any, name: str) -> None:
                 f"{tuple(wanted.shape)}: it is another network's."
             )
         if not tensor.isfinite().all():
-            raise CheckpointError(f"{name}: {key} is not all numbers; the run that saved it had diverged.")
+            raise CheckpointError(
+                f"{name}: {key} is not all finite numbers; the run that saved it had diverged."
+            )

@@ -18,14 +18,14 @@ from mnist_core.inference import predict
 from mnist_core.model import CLASSES, ConvNet
 
 SHIPPED_WEIGHTS = Path(__file__).resolve().parent.parent / "assets" / "weights" / "weights.pt"
-SURE = 0.9  # probability from which a piece is not tried as two digits that touch
-SCORING_TEMPERATURE = 1.2  # for comparing ways to part a number, chosen on such drawn by rule
+SURE = 0.9  # probability from which a piece is not tried as two touching digits
+SCORING_TEMPERATURE = 1.2  # for comparing ways to segment a number, chosen on synthetic ones
 DOUBT_COST = 0.2  # see `_Look.score`
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What the network makes of one picture.
+    """The network's answer for one picture.
 
     Attributes:
         digit: 0 to 9; None when the picture is blank or the network is not sure that it shows a digit.
@@ -34,7 +34,7 @@ class Prediction:
         guess: the most probable digit, sure or not; None when the picture is blank.
         reason: why there is no digit, in a short sentence; None when there is one.
         box: (left, top, right, bottom) in pixels of the picture given to `Classifier.read`; None from
-        predict.
+            `predict`.
     """
 
     digit: int | None
@@ -47,12 +47,12 @@ class Prediction:
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """How log-probabilities become a sure answer or none.
+    """How log-probabilities become an answer, or "not sure".
 
     Attributes:
         temperature: the logits are divided by it before the softmax (Guo et al. 2017, "On calibration of
             modern neural networks").
-        threshold: the least probability, after the temperature, at which a guess becomes an answer.
+        threshold: the least probability, at that temperature, at which a guess becomes an answer.
     """
 
     temperature: float = 1.0
@@ -64,7 +64,7 @@ class Classifier:
 
     Args:
         model: the network; it is put into evaluation mode.
-        calibration: None for probabilities as the network gives them, sure from one half on.
+        calibration: None for the network's own probabilities, sure from one half on.
     """
 
     def __init__(self, model: ConvNet, calibration: Calibration | None = None) -> None:
@@ -73,7 +73,7 @@ class Classifier:
 
     @classmethod
     def load(cls, path: str | Path | None = None, device: str | torch.device = "cpu") -> Classifier:
-        """The classifier whose weights lie at `path`; without one, the shipped weights.
+        """The classifier with the weights at `path`; without one, the built-in model.
 
         Raises:
             CheckpointError: there is no file of weights there.
@@ -95,7 +95,7 @@ class Classifier:
     def read(self, image: Image.Image | np.ndarray) -> list[Prediction]:
         """The digits in a picture, left to right, each with its box; an empty list when it is blank.
 
-        The network itself decides which parts of the ink belong together and where touching digits part.
+        The network itself decides which parts of the ink belong together and where to cut touching digits.
 
         Raises:
             ValueError: not a picture.
@@ -123,10 +123,10 @@ class Classifier:
         return predictions
 
     def _parted(self, piece: Piece, looks: dict[Piece, _Look]) -> list[Piece]:
-        """A piece that is surely one digit as it is; another cut into the digits that it more probably is.
+        """A piece that is surely one digit, unchanged; any other, cut into digits where that is likelier.
 
         Args:
-            piece: one of those in `looks`, which gains the digits it is cut into.
+            piece: a key of `looks`, to which the digits that it is cut into are added.
         """
         whole = looks[piece].likeliest
         if whole >= math.log(SURE):
@@ -145,13 +145,13 @@ class Classifier:
         return [digit for half in parts for digit in self._parted(half, looks)]
 
     def _look(self, pieces: Sequence[Piece]) -> dict[Piece, _Look]:
-        """What the network makes of each piece."""
+        """The network's output for each piece."""
         inputs = np.stack([place(piece.ink) for piece in pieces])
         looks = map(_Look, inputs, predict(self.model, inputs).numpy())
         return dict(zip(pieces, looks, strict=True))
 
     def _answer(self, model_input: np.ndarray, log_probabilities: np.ndarray) -> Prediction:
-        """The prediction for one picture (28, 28), of which the network says (10,)."""
+        """The prediction for one image (28, 28) with the network's log-probabilities (10,)."""
         probabilities = np.exp(_tempered(log_probabilities, self.calibration.temperature)).tolist()
         guess = max(range(CLASSES), key=probabilities.__getitem__)
         if probabilities[guess] < self.calibration.threshold:
@@ -161,22 +161,22 @@ class Classifier:
 
 @dataclass(frozen=True)
 class _Look:
-    """What the network makes of a piece: its picture (28, 28) uint8, and log-probabilities (10,)."""
+    """The network's output for a piece: its input (28, 28) uint8, and log-probabilities (10,)."""
 
     model_input: np.ndarray
     log_probabilities: np.ndarray
 
     @property
     def likeliest(self) -> float:
-        """The logarithm of the likeliest digit's probability, tempered for comparison."""
+        """The log-probability of the likeliest digit, at the temperature for comparison."""
         return float(_tempered(self.log_probabilities, SCORING_TEMPERATURE).max())
 
     @property
     def score(self) -> float:
-        """The same, and less for what is hardly a digit.
+        """The same, less a penalty for what is hardly a digit.
 
-        A picture of no digit says ln 0.1 at worst, and two halves that are digits after all often say less
-        together: without the second term one unsure whole would win against them.
+        A non-digit scores ln 0.1 at worst, and two halves that are digits after all often score less:
+        without the penalty an unsure whole would win against them.
         """
         return self.likeliest - DOUBT_COST * self.likeliest**2
 

@@ -1,8 +1,7 @@
-"""One recipe for training: what can be chosen, its range, its default, and what it does.
+"""A recipe for training: what can be set, its range, its default, and what it does.
 
-Command-line flags and the page's knobs read their defaults, ranges and help from here, so that a recipe
-means the same thing wherever it is written down. The defaults are the book's: two epochs, batches of 32,
-Adadelta at 0.5.
+Command-line flags and the page's controls take their defaults, ranges and help from here, so that a recipe
+means the same everywhere. The defaults are the book's: two epochs, batches of 32, Adadelta at 0.5.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Knob:
-    """What may be chosen for one field of `TrainConfig`, and one line on what it does."""
+    """The values that one field of `TrainConfig` may take, and one line on what it does."""
 
     help: str
     low: float | None = None
@@ -24,11 +23,11 @@ class Knob:
 
     @property
     def limits(self) -> str:
-        """The lowest and the highest value, in words; for a number."""
+        """The lowest and the highest value of a number, in words."""
         return f"from {_plainly(self.low)} to {_plainly(self.high)}"
 
     def check(self, name: str, value: Any, default: Any) -> None:
-        """Raise `ValueError`, saying what was expected, unless `value` is of the right kind and in range."""
+        """Raise `ValueError`, saying what was expected, unless `value` has the right type and range."""
         if self.choices is not None:
             if value not in self.choices:
                 raise ValueError(f"{name} must be one of {', '.join(self.choices)}; got {value!r}.")
@@ -54,38 +53,38 @@ class TrainConfig:
     """A training recipe; without arguments, the book's.
 
     Raises:
-        ValueError: a value of the wrong type or out of its range. The message names the field, what was
-            expected and what came.
+        ValueError: a value of the wrong type or out of range. The message names the field, what was
+            expected and what was given.
     """
 
     data: str = _knob(
         "mnist",
-        "The digits to learn from: MNIST, digits drawn by rule, or as many of each.",
+        "The digits to train on: MNIST, synthetic digits, or as many of each.",
         choices=("mnist", "synthetic", "both"),
     )
     train_size: int = _knob(
         60_000,
-        "How many training digits to use; few digits are learned by heart.",
+        "How many training digits to use; a few are soon memorised.",
         low=100,
         high=60_000,
         log=True,
     )
     non_digits: int = _knob(
         0,
-        "How many letters and signs are mixed in, of which the network learns to be unsure.",
+        "How many letters and signs to mix in; the network learns to be unsure of them.",
         low=0,
         high=60_000,
     )
-    epochs: float = _knob(2.0, "How often the whole training set is read.", low=0.01, high=100)
+    epochs: float = _knob(2.0, "Passes over the whole training set.", low=0.01, high=100)
     batch_size: int = _knob(
         32,
-        "Digits per step: small batches step often and noisily, large ones rarely and surely.",
+        "Digits per step: small batches make many noisy steps, large ones few precise ones.",
         low=1,
         high=4096,
         log=True,
     )
     test_batch_size: int = _knob(
-        500, "Digits per batch when testing; the result does not depend on it.", low=1, high=10_000
+        500, "Digits per batch when testing; does not affect the result.", low=1, high=10_000
     )
     optimizer: str = _knob(
         "adadelta",
@@ -94,52 +93,52 @@ class TrainConfig:
     )
     learning_rate: float = _knob(
         0.5,
-        "How far each step goes; too far and the loss explodes, too short and it crawls.",
+        "The size of each step: too large and the loss explodes, too small and it crawls.",
         low=1e-5,
         high=100,
         log=True,
     )
-    momentum: float = _knob(0.9, "How much of the last step SGD with momentum carries on.", low=0, high=0.999)
+    momentum: float = _knob(0.9, "How much of the last step SGD with momentum keeps.", low=0, high=0.999)
     weight_decay: float = _knob(0.0, "How strongly weights are pulled towards zero.", low=0, high=1)
     schedule: str = _knob(
         "constant",
-        "The learning rate over the run: constant, or up to its peak and down to zero in a triangle.",
+        "The learning rate over the run: constant, or a triangle up to its peak and down to zero.",
         choices=("constant", "triangle"),
     )
     freeze: float = _knob(
         1.0,
-        "Share of the run after which the first convolution stops learning; the second has half of the rest.",
+        "Share of the run after which the first convolution is frozen; the second, halfway through the rest.",
         low=0,
         high=1,
     )
     activation: str = _knob(
         "relu",
-        "The bend between layers; without one, all layers together are a single linear one.",
+        "The non-linearity between layers; without it, two linear layers in a row are one.",
         choices=("relu", "leaky_relu", "tanh", "sigmoid"),
     )
-    negative_slope: float = _knob(0.01, "What leaky ReLU lets through of a negative input.", low=0, high=1)
+    negative_slope: float = _knob(0.01, "The slope of leaky ReLU for negative inputs.", low=0, high=1)
     dropout1: float = _knob(
-        0.10, "Share of feature maps switched off after pooling, at each step.", low=0, high=0.9
+        0.10, "Share of feature maps dropped after pooling, at each step.", low=0, high=0.9
     )
-    dropout2: float = _knob(0.25, "Share of the 64 hidden units switched off, at each step.", low=0, high=0.9)
+    dropout2: float = _knob(0.25, "Share of the 64 hidden units dropped, at each step.", low=0, high=0.9)
     augment: str = _knob(
         "none",
-        "Vary each digit as it is read: not at all, by a pixel's shift, or as pens and hands do.",
+        "How training digits are varied: not at all, shifted by up to a pixel, or as handwriting varies.",
         choices=("none", "shift", "pen"),
     )
     label_smoothing: float = _knob(
-        0.0, "How much certainty is taken from the right answer in the loss.", low=0, high=0.5
+        0.0, "Share of the target probability spread over all ten digits.", low=0, high=0.5
     )
-    evaluations_per_epoch: int = _knob(1, "How often per epoch all test digits are read.", low=1, high=100)
-    seed: int = _knob(0, "Where chance starts: the same seed gives the same run.", low=0, high=2**31 - 1)
+    evaluations_per_epoch: int = _knob(1, "Evaluations on all test digits per epoch.", low=1, high=100)
+    seed: int = _knob(
+        0, "Starts the random generator: the same seed gives the same run.", low=0, high=2**31 - 1
+    )
     precision: str = _knob(
         "float32",
-        "Numbers of 32 bits, of 16 where a processor has units for them, or whichever is faster here.",
+        "32-bit numbers, 16-bit ones where the processor has units for them, or whichever is faster.",
         choices=("float32", "bfloat16", "auto"),
     )
-    threads: int = _knob(
-        0, "Processor threads to train with; 0 takes as many as torch would.", low=0, high=256
-    )
+    threads: int = _knob(0, "Processor threads to train with; 0 for torch's default.", low=0, high=256)
 
     def __post_init__(self) -> None:
         for knob_field in fields(self):

@@ -109,7 +109,7 @@ def test_a_folder_cannot_be_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x89PNG\r\n", pickle.dumps({"cn1.weight": [1.0]})])
 def test_what_torch_did_not_write_is_refused(content: bytes) -> None:
     assert refused(io.BytesIO(content)) == (
-        "The file is not a file of weights: torch.save(model.state_dict(), ...) writes one."
+        "The file is not a weights file: torch.save(model.state_dict(), ...) writes one."
     )
 
 
@@ -205,7 +205,7 @@ def test_other_networks_are_refused_by_what_differs() -> None:
     double = {**weights, "fc2.bias": torch.zeros(10, dtype=torch.float64)}
     assert "fc2.bias is torch.float64 (10,), expected torch.float32 (10,)" in refused(written(double))
     nan = {**weights, "cn1.bias": torch.full((16,), float("nan"))}
-    assert "cn1.bias is not all numbers; the run that saved it had diverged" in refused(written(nan))
+    assert "cn1.bias is not all finite numbers; the run that saved it had diverged" in refused(written(nan))
 
 
 @pytest.mark.parametrize("value", [[1, 2], {"a": 1}, torch.zeros(3), {"model": 3, "metadata": {}}])
@@ -218,7 +218,7 @@ def test_what_is_no_state_dict_is_refused(value: object) -> None:
 )
 def test_metadata_that_are_not_plain_are_refused(metadata: object) -> None:
     weights = initial_model(TrainConfig()).state_dict()
-    assert "metadata that are not plain values" in refused(written({"model": weights, "metadata": metadata}))
+    assert "metadata other than plain values" in refused(written({"model": weights, "metadata": metadata}))
 
 
 def test_metadata_that_unfold_without_end_are_refused() -> None:
@@ -226,7 +226,7 @@ def test_metadata_that_unfold_without_end_are_refused() -> None:
     for _ in range(40):
         laughs = [laughs, laughs]  # 2**40 words, in 40 lists
     weights = initial_model(TrainConfig()).state_dict()
-    assert "metadata that are not plain values" in refused(
+    assert "metadata other than plain values" in refused(
         written({"model": weights, "metadata": {"a": laughs}})
     )
 

@@ -113,7 +113,7 @@ def test_calibrating_finds_the_temperature_and_refuses_the_share_asked_for() -> 
     assert (surest < threshold.threshold).float().mean() == pytest.approx(0.05, abs=0.005)
 
 
-def test_digits_drawn_by_rule_are_read(shipped: Classifier) -> None:
+def test_synthetic_digits_are_read(shipped: Classifier) -> None:
     pictures, truth = digits(1000, 2**31 + 7)  # a seed that no training used
     predictions = [shipped.predict(picture) for picture in pictures.numpy()]
     right = np.mean([prediction.guess == label for prediction, label in zip(predictions, truth, strict=True)])
@@ -122,7 +122,7 @@ def test_digits_drawn_by_rule_are_read(shipped: Classifier) -> None:
 
 
 @pytest.mark.mnist
-def test_the_shipped_weights_read_mnists_test_digits(shipped: Classifier, data_folder) -> None:
+def test_the_built_in_model_reads_mnists_test_digits(shipped: Classifier, data_folder) -> None:
     test = load_mnist(data_folder, train=False)
     with torch.inference_mode():
         right = sum(
@@ -146,7 +146,7 @@ def test_faces_houses_stars_and_arrows_are_refused(shipped: Classifier) -> None:
     assert np.mean(refused) >= 0.85
 
 
-def test_letters_and_signs_drawn_by_rule_are_refused(shipped: Classifier) -> None:
+def test_synthetic_letters_and_signs_are_refused(shipped: Classifier) -> None:
     pictures = non_digits(300, 2**31 + 7).numpy()
     assert np.mean([shipped.predict(picture).digit is None for picture in pictures]) >= 0.85
 

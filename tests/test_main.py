@@ -25,7 +25,7 @@ DRAWN = ["train", "--data=synthetic", "--train-size=320", "--epochs=1", "--batch
 
 @pytest.fixture(autouse=True)
 def few_test_digits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Digits drawn by rule take their time."""
+    """Synthetic digits take their time."""
     monkeypatch.setattr(data, "SYNTHETIC_TEST_SIZE", 60)
     monkeypatch.setattr(calibrate, "CALIBRATION_DIGITS", 60)
 

@@ -1,4 +1,4 @@
-"""What a run leaves: weights that read, lessons, examinations, kept and uploaded files."""
+"""What a run leaves: weights that read, fine-tuning, examinations, kept and uploaded files."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ def test_finished_weights_know_when_they_are_not_sure_and_stopped_ones_do_not(
     assert stopped.calibration is None
 
 
-def test_a_lesson_learns_the_drawings_and_leaves_the_parent_alone(make_runs: Callable[..., Runs]) -> None:
+def test_fine_tuning_learns_the_drawings_and_leaves_the_parent_alone(make_runs: Callable[..., Runs]) -> None:
     runs = make_runs()
     parent = runs.start(ANNE, replace(TINY, epochs=10))
     until(lambda: parent.state == "finished")
     before = {name: tensor.clone() for name, tensor in parent.weights.items()}
     crossed = np.zeros((28, 28), np.uint8)
     crossed[range(4, 24), range(4, 24)] = crossed[range(4, 24), range(23, 3, -1)] = 255
-    lesson = runs.teach(ANNE, parent.id, [(crossed, 7)])
-    until(lambda: lesson.state == "finished")
-    assert lesson.result == {"parent": parent.id, "drawings": 1, "right_before": 0, "right_after": 1}
-    assert [evaluation.step for evaluation in lesson.history.evaluations] == [0, 60]
+    tuned = runs.fine_tune(ANNE, parent.id, [(crossed, 7)])
+    until(lambda: tuned.state == "finished")
+    assert tuned.result == {"parent": parent.id, "drawings": 1, "right_before": 0, "right_after": 1}
+    assert [evaluation.step for evaluation in tuned.history.evaluations] == [0, 60]
     assert all(torch.equal(parent.weights[name], tensor) for name, tensor in before.items())
 
 
@@ -113,7 +113,7 @@ def test_only_so_many_runs_are_kept_and_a_broken_one_hides_no_other(
 def test_a_folder_that_cannot_be_written_costs_the_run_nothing(make_runs: Callable[..., Runs]) -> None:
     run = make_runs(folder=Path("/proc/nowhere")).start(ANNE, TINY)
     until(lambda: run.state == "finished")
-    assert run.note == "It could not be kept in /proc/nowhere: download what you need."
+    assert run.note == "It could not be stored in /proc/nowhere: download what you need."
 
 
 def test_weights_can_be_uploaded_and_wrong_files_are_explained(

@@ -1,1 +1,1 @@
-"""Speed, beside the book's pipeline."""
+"""Speed, compared with the book's pipeline."""

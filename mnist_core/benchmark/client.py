@@ -1,4 +1,4 @@
-"""The page in a process of its own, and a visitor who draws on it over HTTP, as a browser's page would."""
+"""The page in a process of its own, and a visitor who draws on it over HTTP, as a browser would."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 60  # seconds
-UPDATES = 8  # a second, at most, that the pad sends while a pen moves
+UPDATES = 8  # per second at most, sent by the pad while a pen moves
 
 
 class Visitor:
@@ -49,7 +49,7 @@ class Visitor:
         return json.loads(answer["data"][0])
 
     def draw_steadily(self, drawing: Image.Image, seconds: float) -> list[float]:
-        """Send the drawing `UPDATES` times a second, as a moving pen does; the seconds each answer took."""
+        """Send the drawing `UPDATES` times a second, as a moving pen does; each answer's seconds."""
         latencies: list[float] = []
         began = time.perf_counter()
         while (now := time.perf_counter()) < began + seconds:
@@ -71,7 +71,7 @@ class Visitor:
         return int(shown.group(1).replace(",", "")) if shown else 0
 
     def call(self, name: str, values: dict[str, Any]) -> Any:
-        """Call the page's handler `name`; inputs that `values`, by element id, lacks go as they came."""
+        """Call the page's handler `name` with `values` by element id; other inputs keep their defaults."""
         handler = next(d for d in self._config["dependencies"] if d["api_name"] == name)
         components = {component["id"]: component["props"] for component in self._config["components"]}
         known = {"visit-secret": self.secret} | values

@@ -1,7 +1,7 @@
-"""Speed, side by side with the book's pipeline: `python -m mnist_core benchmark`.
+"""Speed, compared with the book's pipeline: `python -m mnist_core benchmark`.
 
-Every trial is a process of its own (see `trials.py`), and the two sides of a comparison take turns, so that
-a busy moment of the machine strikes both. The results are a table on the screen and, on request, JSON.
+Every trial runs in a process of its own (see `trials.py`), and the two sides of a comparison take turns, so
+that a busy moment of the machine affects both. The results are a table on screen and, on request, JSON.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ BOOK, FAST = PRESETS["book"], PRESETS["fast"]
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """How often everything is timed."""
+    """How often each thing is timed."""
 
     rounds: int = 5  # of images per second
     batches: int = 200  # in each of them
@@ -44,7 +44,7 @@ class Counts:
     fast_seeds: int = 10
     avx2_book_seeds: int = 1
     avx2_fast_seeds: int = 3
-    repeats: int = 300  # of a prediction, and of a product of matrices a tenth of that
+    repeats: int = 300  # of a prediction; a tenth as many of a matrix product
     starts: int = 5
     drawing_seconds: float = 4  # in each round beside a training run
     part_steps: int = 200  # of training, taken apart
@@ -72,10 +72,10 @@ class Row:
     Attributes:
         name: what was compared.
         unit: of both sides.
-        reference: one number for each time that the book's side, or the bare side, was timed.
+        reference: one number per timing of the book's side, or of the bare operation.
         ours: the same for this package.
-        ratio: how many times better ours is, or, of an overhead, how many times the bare side it takes.
-        note: what the numbers alone do not say.
+        ratio: how many times better ours is, or, for an overhead, how many times the bare operation it takes.
+        note: further context.
     """
 
     name: str
@@ -89,9 +89,13 @@ class Row:
 def main(arguments: list[str] | None = None) -> int:
     """`python -m mnist_core benchmark`; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m mnist_core benchmark", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="under a minute; the book is not run to 99 %%")
+    parser.add_argument(
+        "--quick", action="store_true", help="under a minute; the book's training is not run to 99 %%"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results there")
-    parser.add_argument("--data-dir", type=Path, help=f"MNIST's folder; else ${FOLDER_VARIABLE}, else ./data")
+    parser.add_argument(
+        "--data-dir", type=Path, help=f"MNIST's folder; default: ${FOLDER_VARIABLE}, else ./data"
+    )
     options = parser.parse_args(arguments)
     results = run(options.data_dir, quick=options.quick)
     if options.json:
@@ -105,9 +109,9 @@ def run(
     """Time everything; prints each result as it comes, and the table at the end.
 
     Args:
-        folder: where MNIST lies, see `data.find_folder`.
-        quick: under a minute, fewer rounds, and the book's training not run to the end.
-        counts: how often, if neither form will do.
+        folder: MNIST's, see `data.find_folder`.
+        quick: under a minute, with fewer rounds, and without the book's training to 99 %.
+        counts: how often, to override both forms.
 
     Returns:
         The machine, the counts and the rows, as plain values for JSON.
@@ -179,7 +183,7 @@ def _races(folder: str, counts: Counts) -> Iterator[Row]:
 
 
 def _race(folder: str, counts: Counts, books: int, fasts: int, environment: dict[str, str] | None) -> Row:
-    """Both recipes to 99 % test accuracy, the fast one's seeds spread between the book's."""
+    """Both recipes to 99 % test accuracy, the book's seeds spread among the fast one's."""
     book, fast = [], []
     for seed in range(fasts):
         fast.append(_fit_race(folder, seed, environment))
@@ -200,7 +204,7 @@ def _fit_race(folder: str, seed: int, environment: dict[str, str] | None, device
 
 
 def shortest_schedule(book: list[Any]) -> tuple[list[float], str]:
-    """Seconds of the fewest epochs after which the book's mean accuracy is 99 %, or of all if it never is."""
+    """Seconds until the epoch at which the book's mean accuracy reaches 99 %, or of all if it never does."""
     accuracies = list(zip(*(race["accuracies"] for race in book), strict=True))  # by epoch
     epochs = next((i + 1 for i, epoch in enumerate(accuracies) if mean(epoch) >= GOAL), len(accuracies))
     if not book:
@@ -219,7 +223,7 @@ def _accuracy_note(name: str, races: list[Any]) -> str:
 
 
 def _efficiency(folder: str, counts: Counts) -> Iterator[Row]:
-    """Achieved FLOP/s of the fast recipe beside those of a product of large matrices, same precision."""
+    """The fast recipe's FLOP/s against those of a large matrix product in the same precision."""
     peaks, achieved = [], []
     flops = trial("step_flops", recipe=FAST.to_dict())["flops_per_image"]
     for _ in range(counts.rounds):
@@ -243,7 +247,7 @@ def _prediction(folder: str, counts: Counts) -> Iterator[Row]:
 
 
 def _parts(folder: str, counts: Counts) -> dict[str, dict[str, float]]:
-    """Milliseconds of a step by part: the book's loop, `fit` by its recipe, `fit` by the fast recipe."""
+    """Milliseconds of a step by part: the book's loop, `fit` with its recipe, `fit` with the fast one."""
     steps = counts.part_steps
     if not steps:
         return {}
@@ -281,7 +285,7 @@ def _start(folder: str, counts: Counts) -> Iterator[Row]:
 
 
 def pad_beside_training(folder: str, counts: Counts) -> Iterator[Row]:
-    """A visitor who draws, without and beside a training run on the same page; what that costs the run."""
+    """A visitor who draws, without and during a training run on the same page; and the cost to the run."""
     if not counts.drawing_seconds:
         return
     beside, undisturbed, disturbed = [], [], []
@@ -308,7 +312,7 @@ def pad_beside_training(folder: str, counts: Counts) -> Iterator[Row]:
 
 
 def _pace_while(visitor: Visitor, act: Callable[[], Any]) -> float:
-    """Steps a second of the visitor's run while something is done."""
+    """Steps per second of the visitor's run during `act`."""
     before, began = visitor.steps(), time.perf_counter()
     act()
     return (visitor.steps() - before) / (time.perf_counter() - began)
@@ -344,7 +348,7 @@ def describe_machine() -> dict[str, Any]:
 
 
 def table(rows: list[Row]) -> str:
-    """The rows as a Markdown table: medians with the least and the most, and how often each was timed."""
+    """The rows as a Markdown table: medians, with minimum, maximum and number of timings."""
     head = ["what", "reference", "ours", "ratio", "note"]
     lines = [head, ["---"] * len(head)] + [cells(row) for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

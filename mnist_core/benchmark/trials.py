@@ -1,4 +1,4 @@
-"""What the benchmark times. Each trial runs in a process of its own, so that none warms up another.
+"""The benchmark's trials. Each runs in a process of its own, so that none warms up another.
 
 python -m mnist_core.benchmark.trials NAME '{"argument": value}'
 
@@ -36,7 +36,7 @@ from mnist_core.training import fit, test, train
 
 WARM_UP = 10  # batches before the clock starts
 MATRIX = 2048  # rows and columns of the matrices whose product shows what the processor can do
-CANVAS = 280  # pixels; ten to one of MNIST's
+CANVAS = 280  # pixels; ten to each of MNIST's
 
 Result = dict[str, Any]
 
@@ -59,7 +59,7 @@ def book_pace(folder: str, batches: int) -> Result:
 
 
 def fit_pace(folder: str, recipe: Result, batches: int | None = None) -> Result:
-    """`fit` by a recipe, to its end unless told how many batches: images per second after the warm-up."""
+    """`fit` with a recipe, for so many batches or to its end: images per second after the warm-up."""
     config = TrainConfig.from_dict(recipe)
     train_data = load_mnist(folder, train=True)
     events = fit(initial_model(config), train_data, load_mnist(folder, train=False), config)
@@ -69,7 +69,7 @@ def fit_pace(folder: str, recipe: Result, batches: int | None = None) -> Result:
 
 
 def book_race(folder: str, seed: int, epochs: int) -> Result:
-    """The book's script from the files on disk: at each epoch's end seconds, tests left out, and accuracy."""
+    """The book's script from the files on disk: seconds without tests, and accuracy, after each epoch."""
     torch.manual_seed(seed)
     began, testing = time.perf_counter(), 0.0
     device, model = torch.device("cpu"), ConvNet()
@@ -87,9 +87,9 @@ def book_race(folder: str, seed: int, epochs: int) -> Result:
 
 
 def fit_race(folder: str, seed: int, recipe: Result, device: str = "cpu") -> Result:
-    """`fit` from the files on disk: seconds up to its last step, evaluations left out, and the accuracy then.
+    """`fit` from the files on disk: seconds to its last step, without evaluations, and the final accuracy.
 
-    The choice of precision, which measures a few steps, is part of the time.
+    The choice of precision, which times a few steps, is part of the time.
     """
     config = TrainConfig.from_dict(recipe | {"seed": seed})
     began, testing, seconds, accuracy = time.perf_counter(), 0.0, 0.0, 0.0
@@ -104,7 +104,7 @@ def fit_race(folder: str, seed: int, recipe: Result, device: str = "cpu") -> Res
 
 
 def book_parts(folder: str, digits: int) -> Result:
-    """Where the time of the book's step goes: milliseconds, the mean over one reading of so many digits."""
+    """Where the time of the book's step goes: mean milliseconds over one epoch of so many digits."""
     torch.manual_seed(0)
     model = ConvNet()
     optimizer = optim.Adadelta(model.parameters(), lr=0.5)
@@ -116,7 +116,7 @@ def book_parts(folder: str, digits: int) -> Result:
 
 
 def fit_parts(folder: str, recipe: Result, steps: int | None = None) -> Result:
-    """The same of `fit` by a recipe, all its steps unless told how many; without evaluations."""
+    """The same for `fit` with a recipe, for so many steps or all; without evaluations."""
     device = torch.device("cpu")
     config = resolve(TrainConfig.from_dict(recipe), device)
     train_data, test_data = (load_mnist(folder, train=train) for train in (True, False))
@@ -125,7 +125,7 @@ def fit_parts(folder: str, recipe: Result, steps: int | None = None) -> Result:
     tests = batches_of(test_data, config.test_batch_size, device)
     for event in islice(follow(trainer, tests, progress=False), steps):
         if event.step == event.steps:
-            break  # or the test digits would be read
+            break  # before the evaluation
     return parts.per_step()
 
 
@@ -149,7 +149,7 @@ class _Parts:
         self._marks.append((ended, time.perf_counter()))
 
     def per_step(self) -> Result:
-        """Milliseconds by part: the mean over all steps but the first few."""
+        """Mean milliseconds by part, over all steps but the first few."""
         marks = self._marks[4 * WARM_UP - 1 :]  # a step leaves four
         spent: dict[str, list[float]] = {}
         for (_, began), (part, ended) in pairwise(marks):
@@ -158,14 +158,14 @@ class _Parts:
 
 
 def matrix_peak(precision: str, repeats: int) -> Result:
-    """The fastest of a few products of square matrices, in FLOP/s."""
+    """The fastest of a few square matrix products, in FLOP/s."""
     matrix = torch.randn(MATRIX, MATRIX, dtype=getattr(torch, precision))
     best = min(_seconds(lambda: matrix @ matrix, repeats))
     return {"flops_per_second": 2 * MATRIX**3 / best}
 
 
 def step_flops(recipe: Result) -> Result:
-    """Floating-point operations of training on one image, layers only, as torch counts them; a run's mean."""
+    """Floating-point operations of training on one image, as torch counts them; the mean over a run."""
     config = TrainConfig.from_dict(recipe)
     model = ConvNet.from_config(config).train()
     network = training_network(model).train()
@@ -181,7 +181,7 @@ def step_flops(recipe: Result) -> Result:
 
 
 def one_prediction(repeats: int) -> Result:
-    """Milliseconds for one answer to a drawing of 280 pixels, and for the bare network, taken in turns."""
+    """Milliseconds for one prediction on a drawing of 280 pixels, and for the bare network, alternating."""
     classifier, canvas = Classifier.load(), drawing()
     model_input = normalise(classifier.predict(canvas).model_input)
 

@@ -1,1 +1,1 @@
-"""Where digits come from: MNIST, its download, synthetic digits, and how batches are varied."""
+"""Where digits come from: MNIST, its download, synthetic digits, and augmentation."""

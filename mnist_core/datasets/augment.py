@@ -1,8 +1,8 @@
-"""Batches of digits varied as hands and pens vary them, and set down again as MNIST would.
+"""Augmentation: batches of digits varied as handwriting varies, then placed again as MNIST would.
 
-Every picture is slanted, turned, stretched, wobbled, and drawn with another pen; then, as in `preprocess`,
-the longer side of its ink is made 20 pixels again and its centre of mass put at pixel index 14, so that the
-network is trained on the geometry it will be shown.
+Every image is sheared, rotated, stretched, elastically distorted, and drawn with another pen; then, as in
+`preprocess`, the longer side of its ink is scaled to 20 pixels again and its centre of mass put at pixel
+index 14, so that the network is trained on the geometry it will see.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import torch.nn.functional as F
 
 from mnist_core.imaging.preprocess import CENTRE, INK_SIZE, MEAN, SIZE, STD
 
-SLANT = 0.3  # of horizontal shift per unit of height, either way
+SLANT = 0.3  # horizontal shift per unit of height, either way
 TURN = 0.2  # radians either way, 11 degrees
-STRETCH = 0.15  # of the ratio of width to height, either way (natural logarithm)
-SHRINK = 0.08  # of the ink's size, downwards: dust or a stray end made the box larger than the digit
+STRETCH = 0.15  # natural logarithm of the ratio of width to height, either way
+SHRINK = 0.08  # of the ink's size, downwards: as if dust or a stray end made the box larger than the digit
 WOBBLE = 0.9  # pixels, standard deviation of the elastic displacement at its coarse grid's points
 WOBBLE_GRID = 5  # points each way over the picture
 PEN = 1.0  # 1: from the darkest to the lightest of each pixel's neighbourhood
@@ -28,11 +28,11 @@ _INK = 0.2  # of full ink: where the box around a picture's ink is drawn
 def vary(
     images: torch.Tensor, generator: torch.Generator | None = None, *, share: float = SHARE
 ) -> torch.Tensor:
-    """(N, 1, 28, 28) normalised pictures -> the same varied, in shape and range alike.
+    """(N, 1, 28, 28) normalised images -> the same images varied, of the same shape and range.
 
     Args:
-        generator: where chance comes from, on the pictures' device; None for torch's global one.
-        share: of the pictures that are varied.
+        generator: the random generator, on the images' device; None for torch's global one.
+        share: of the images that are varied.
     """
     pictures = (images * STD + MEAN).clamp(0, 1)  # 0 for paper, 1 for ink
     inked = repen(pictures, generator)
@@ -58,12 +58,12 @@ def _spread(images: torch.Tensor, extreme: Callable[..., torch.Tensor]) -> torch
 
 
 def _full_ink(images: torch.Tensor) -> torch.Tensor:
-    """Each picture's strongest pixels made full ink, as `preprocess` does, and some blur taken back."""
+    """Each image's strongest pixels scaled to full ink, as `preprocess` does, undoing some of the blur."""
     return (images / images.amax(dim=(2, 3), keepdim=True).clamp_min(0.05) * 1.15).clamp_max(1)
 
 
 def _grid(images: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
-    """Where in each picture (N, 1, 28, 28) every pixel of its variant comes from: (N, 28, 28, 2), -1 to 1."""
+    """Where in each image (N, 1, 28, 28) every pixel of its variant comes from: (N, 28, 28, 2), -1 to 1."""
     steps = torch.arange(SIZE, dtype=torch.float32, device=images.device)
     profiles = images.sum(dim=2)[:, 0], images.sum(dim=3)[:, 0]  # over columns, over rows: (N, 28) each
     mean_x, mean_y = ((p @ steps / p.sum(1).clamp_min(1e-6))[:, None, None] for p in profiles)
@@ -89,7 +89,7 @@ def _grid(images: torch.Tensor, generator: torch.Generator | None) -> torch.Tens
 
 
 def _linear(images: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
-    """(N, 2, 2): stretched, slanted, turned."""
+    """(N, 2, 2): stretch, shear and rotation."""
     slant, turn, stretch = ((_rand(images, generator) * 2 - 1) * most for most in (SLANT, TURN, STRETCH))
     cos, sin, zero = turn.cos(), turn.sin(), torch.zeros_like(turn)
     rotation = torch.stack([cos, -sin, sin, cos], dim=1).reshape(-1, 2, 2)
@@ -116,5 +116,5 @@ _FINER = _finer()
 
 
 def _rand(images: torch.Tensor, generator: torch.Generator | None, *shape: int) -> torch.Tensor:
-    """(N, *shape) uniform from 0 to 1, N being the number of pictures."""
+    """(N, *shape) uniform from 0 to 1, N being the number of images."""
     return torch.rand(len(images), *shape, generator=generator, device=images.device)

@@ -1,4 +1,4 @@
-"""Digits held in memory: pictures with their labels, and their batches."""
+"""Digits in memory: images with their labels, and their batches."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import torch
 
 from mnist_core.imaging.preprocess import MEAN, STD, normalise
 
-NO_DIGIT = -1  # the label of what is none
+NO_DIGIT = -1  # the label of what is not a digit
 
 
 @dataclass(frozen=True)
 class Digits:
-    """Pictures of digits with their labels.
+    """Images of digits with their labels.
 
     Attributes:
         images: uint8 (N, 28, 28), 0 for paper and 255 for ink.
@@ -42,7 +42,7 @@ class Digits:
         return len(self.labels)
 
     def subset(self, which: int | torch.Tensor) -> Digits:
-        """The first `which` digits, or those at the indices `which`; all of them are the same object."""
+        """The first `which` digits, or those at indices `which`; this object itself if it is all of them."""
         if isinstance(which, int):
             if not 1 <= which <= len(self):
                 raise ValueError(f"A subset has from 1 to {len(self)} digits; {which} were asked for.")
@@ -52,7 +52,7 @@ class Digits:
         return Digits(self.images[which], self.labels[which])
 
     def normalised(self) -> torch.Tensor:
-        """float32 (N, 1, 28, 28), as the network wants them; computed once and kept."""
+        """float32 (N, 1, 28, 28), the network's input; computed once and kept."""
         return self._normalised
 
     @cached_property
@@ -61,13 +61,13 @@ class Digits:
 
 
 def as_tensors(data: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """Normalised pictures float32 (N, 1, 28, 28) and labels int64 (N,) of whatever holds digits.
+    """Normalised images float32 (N, 1, 28, 28) and labels int64 (N,) of any data set of digits.
 
-    Takes `Digits`, torchvision's MNIST, a `TensorDataset` of pictures and labels, any other data set whose
-    items are a picture (1, 28, 28) and a label.
+    Takes `Digits`, torchvision's MNIST, a `TensorDataset` of images and labels, or any other data set whose
+    items are an image (1, 28, 28) and a label.
 
     Raises:
-        ValueError: something else came.
+        ValueError: for anything else.
     """
     if isinstance(data, Digits):
         return data.normalised(), data.labels
@@ -96,7 +96,7 @@ def batches(
         images: (N, 1, 28, 28), on any device.
         labels: (N,), on the same.
         size: digits per batch.
-        generator: shuffles them; without it they come in their own order.
+        generator: shuffles them; without it they keep their order.
 
     Yields:
         Pictures (size, 1, 28, 28) and labels (size,).
@@ -110,7 +110,7 @@ def batches(
 
 
 def shift(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """A batch (N, 1, 28, 28) moved by up to one pixel, all its pictures alike; paper comes in at the edge."""
+    """A batch (N, 1, 28, 28) shifted by up to one pixel, all its images alike; paper fills the edge."""
     down, right = (torch.randint(3, (2,), generator=generator) - 1).tolist()
     moved = torch.full_like(images, -MEAN / STD)
     height, width = images.shape[-2:]

@@ -1,8 +1,8 @@
-"""MNIST's four files: what each of them must be, and fetching those that are missing.
+"""MNIST's four files: what each of them must be, and the download of those that are missing.
 
-torchvision's own download does the fetching, but it has no timeout, cannot be cancelled, and writes where it
-will read later. So it runs in a process of its own, in a folder beside the real one, watched from here; what
-it brought is checked and only then renamed into place.
+torchvision downloads them, but has no timeout, cannot be cancelled, and writes where it will read later. So
+it runs in a process of its own, in a folder beside the real one, watched from here; the files are checked
+and only then renamed into place.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 FOLDER_VARIABLE = "MNIST_DATA_DIR"
 MIRROR_VARIABLE = "MNIST_MIRROR"
 DOWNLOAD_BYTES = 11_594_722  # the four archives together
-STALL_SECONDS = 30.0  # without a single new byte, a mirror is given up
+STALL_SECONDS = 30.0  # without a single new byte, after which a mirror is given up
 LEFTOVER_SECONDS = 3600.0  # a download's folder untouched for this long belongs to a process that was killed
 _POLL_SECONDS = 0.05
 _STARTED = "started"  # the file by which a download says that it has imported torchvision
@@ -29,8 +29,7 @@ _MIRRORS = 2  # torchvision knows two
 _SUBFOLDER = Path("MNIST") / "raw"  # where torchvision keeps them
 _IMAGES_MAGIC, _LABELS_MAGIC = 2051, 2049  # the first four bytes, http://yann.lecun.com/exdb/mnist/
 
-# What runs in the process of its own. It ends when its standard input does, so it never outlives this
-# process.
+# What runs in that process. It ends when its standard input does, so it never outlives this process.
 _CHILD = """
 import os, sys, threading
 threading.Thread(target=lambda: (sys.stdin.read(), os._exit(1)), daemon=True).start()
@@ -51,11 +50,11 @@ Cancelled = Callable[[], bool]
 
 
 class DataError(ValueError):
-    """MNIST cannot be had; the message is one sentence that ends with what to do."""
+    """MNIST is not available; the message is one sentence that ends with what to do."""
 
 
 class DownloadCancelled(DataError):
-    """Whoever asked for the download called it off."""
+    """The download was cancelled on request."""
 
 
 class _Failed(Exception):
@@ -67,23 +66,23 @@ class _Stalled(_Failed):
 
 
 def file_names(train: bool) -> tuple[str, str]:
-    """The names of the images' and the labels' file."""
+    """The names of the image file and the label file."""
     part = "train" if train else "t10k"
     return f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"
 
 
 def raw_folder(folder: Path) -> Path:
-    """Where below `folder` torchvision keeps MNIST's files."""
+    """Where under `folder` torchvision keeps MNIST's files."""
     return folder / _SUBFOLDER
 
 
 def find_folder(folder: str | Path | None = None) -> Path:
-    """Where MNIST lies or will: `folder`, else $MNIST_DATA_DIR, else ./data."""
+    """The folder for MNIST: `folder`, else $MNIST_DATA_DIR, else ./data."""
     return Path(folder or os.environ.get(FOLDER_VARIABLE) or "data")
 
 
 def mnist_is_here(folder: str | Path | None = None) -> bool:
-    """Whether all four files lie in the folder, by their sizes and headers. Downloads nothing."""
+    """Whether all four files are in the folder, by their sizes and headers. Downloads nothing."""
     raw = raw_folder(find_folder(folder))
     return all(problem(raw / name) is None for train in (True, False) for name in file_names(train))
 
@@ -117,21 +116,21 @@ def fetch(
     *,
     stall_seconds: float = STALL_SECONDS,
 ) -> None:
-    """Download MNIST's four files into `folder`; what is good there already stays untouched.
+    """Download MNIST's four files into `folder`; valid files already there stay untouched.
 
-    A mirror of one's own (a classroom's, say) can be named by the environment variable `MNIST_MIRROR`: an
-    address ending in "/" under which the four .gz files lie. Archives already lying in the folder are used
-    if their MD5 is torchvision's.
+    The environment variable `MNIST_MIRROR` can name a mirror (a classroom's, say): the address of a folder
+    with the four .gz files. Archives already in the folder are used if their MD5 is the one torchvision
+    expects.
 
     Args:
         folder: what torchvision calls the root.
-        progress: called now and then with the bytes that came and the bytes there are.
-        cancelled: asked often; the download ends soon after it says True.
+        progress: called now and then with the bytes so far and in all.
+        cancelled: asked often; the download ends soon after it returns True.
         stall_seconds: how long a mirror may send nothing before it is given up. torchvision writes 32 KB at
             a time, so one that sends less than that in this time counts as stalled.
 
     Raises:
-        DataError: nothing could be downloaded or written. Files that were there are as they were.
+        DataError: nothing could be downloaded or written. Existing files are unchanged.
     """
     raw = raw_folder(folder)
     try:
@@ -159,9 +158,9 @@ def fetch(
 
 
 def _clear_leftovers(parent: Path) -> None:
-    """Remove what downloads that were killed left lying."""
+    """Remove what killed downloads left behind."""
     for leftover in parent.glob(".downloading-*"):
-        with contextlib.suppress(FileNotFoundError):  # it ends while we look: another download's, and alive
+        with contextlib.suppress(FileNotFoundError):  # of another download, which has just ended
             newest = max(path.stat().st_mtime for path in [leftover, *leftover.rglob("*")])
             if time.time() - newest > LEFTOVER_SECONDS:
                 shutil.rmtree(leftover, ignore_errors=True)
@@ -180,7 +179,7 @@ def _try_mirrors(
         except _Failed as error:
             reason = str(error)
             if not isinstance(error, _Stalled):
-                break  # torchvision itself has tried all the mirrors
+                break  # torchvision has tried all the mirrors itself
     if os.strerror(errno.ENOSPC) in reason:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     where = mirror or "torchvision's mirrors"
@@ -266,7 +265,7 @@ def _in_few_words(said: str) -> str:
 
 
 def _move_in(downloaded: Path, raw: Path) -> None:
-    """Rename what is good and was not there into place."""
+    """Rename valid files that were missing into place."""
     for name in file_names(train=True) + file_names(train=False):
         wrong = problem(downloaded / name)
         if wrong is not None:

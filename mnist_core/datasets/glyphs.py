@@ -1,8 +1,8 @@
-"""How people write digits, and letters and signs that are none: pen strokes as a copybook would show them.
+"""How people write digits, and letters and other signs: pen strokes as a copybook would show them.
 
 One line is one way to write one sign. Points are "x,y" in percent of the sign's width and height, y
 downwards. The pen runs smoothly through the points; it turns a corner at a point marked "!", and is lifted at
-"/". The number in front is how often this way is drawn, relative to the others of the same sign.
+"/". The number in front is this way's weight, relative to the others of the same sign.
 """
 
 from __future__ import annotations

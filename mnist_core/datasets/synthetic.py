@@ -1,4 +1,4 @@
-"""Digits drawn by rule: a copybook's pen strokes, varied as hands vary, rendered as a pad would."""
+"""Synthetic digits: a copybook's pen strokes, varied as handwriting varies, rendered as a pad would."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from PIL import Image, ImageDraw
 from mnist_core.datasets.glyphs import DIGITS, SIGNS
 from mnist_core.imaging.preprocess import SIZE, preprocess
 
-CANVAS = 180  # pixels each way; about nine for one of the 28x28 picture's
+CANVAS = 180  # pixels each way; about five for one of the 28x28 image's
 MARGIN = 0.2  # of the canvas, on each side, so that slanted strokes and thick pens stay on it
-PEN = (0.02, 0.26)  # the pen's width over the digit's longer side, from a hair to a felt pen in a small digit
+PEN = (0.02, 0.26)  # the pen's width over the digit's longer side, from a hairline to a felt pen
 POINTS = 14  # per stretch of curve between two of the copybook's points, before they are thinned out
-NEIGHBOURLY = 0.1  # of the digits keep a trace of another that touched them and was cut off
+NEIGHBOURLY = 0.1  # share of digits with a trace of a neighbour that touched them and was cut off
 _NARROW = {1: 0.42}  # width over height where it is not `_WIDTH`; a one is a stick with a flag
 _WIDTH = 0.72
 
@@ -26,7 +26,7 @@ Strokes = list[np.ndarray]  # each (points, 2) float: x to the right, y downward
 
 
 def digits(n: int, seed: int, drawn: Drawn | None = None) -> tuple[torch.Tensor, torch.Tensor]:
-    """`n` digits, all ten equally often: uint8 (n, 28, 28) pictures and int64 (n,) labels."""
+    """`n` digits, all ten equally often: uint8 (n, 28, 28) images and int64 (n,) labels."""
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.arange(n) % 10)
     images = np.zeros((n, SIZE, SIZE), np.uint8)
@@ -41,8 +41,8 @@ def digits(n: int, seed: int, drawn: Drawn | None = None) -> tuple[torch.Tensor,
 
 
 def non_digits(n: int, seed: int, drawn: Drawn | None = None) -> torch.Tensor:
-    """`n` drawings of no digit, uint8 (n, 28, 28): letters, signs, mirrored digits, several at once."""
-    rng = np.random.default_rng((seed, 1))  # other chances than those of `digits`
+    """`n` non-digits, uint8 (n, 28, 28): letters, signs, mirrored digits, several digits at once."""
+    rng = np.random.default_rng((seed, 1))  # another random stream than that of `digits`
     images = np.zeros((n, SIZE, SIZE), np.uint8)
     for image in images:
         image[:] = preprocess(render(_no_digit(rng), rng))
@@ -52,7 +52,7 @@ def non_digits(n: int, seed: int, drawn: Drawn | None = None) -> torch.Tensor:
 
 
 def contact_sheet(columns: int = 24, cell: int = 60, seed: int = 0) -> Image.Image:
-    """A row of every digit, and two of what is none: "L", cells of so many pixels."""
+    """A row of every digit, and two of non-digits: "L", in cells of so many pixels."""
     rng = np.random.default_rng(seed)
     rows = [functools.partial(drawing, digit) for digit in range(10)] + [_no_digit] * 2
     sheet = Image.new("L", (columns * cell, len(rows) * cell), 255)
@@ -64,12 +64,12 @@ def contact_sheet(columns: int = 24, cell: int = 60, seed: int = 0) -> Image.Ima
 
 
 def drawing(digit: int, rng: np.random.Generator) -> Strokes:
-    """The strokes of one way to write `digit`, in one hand."""
+    """The strokes of one way to write `digit`, in one handwriting."""
     return written_by_hand(_pick(DIGITS[digit], rng), _NARROW.get(digit, _WIDTH), rng)
 
 
 def sign(rng: np.random.Generator) -> Strokes:
-    """The strokes of a letter or sign that is no digit, in one hand."""
+    """The strokes of a letter or sign that is no digit, in one handwriting."""
     return written_by_hand(_pick(SIGNS[rng.choice(list(SIGNS))], rng), rng.uniform(0.6, 1.0), rng)
 
 
@@ -77,7 +77,7 @@ def render(strokes: Strokes, rng: np.random.Generator, pen: float | None = None)
     """Strokes as a pad shows them: "L", black ink on white, `CANVAS` pixels each way.
 
     Args:
-        pen: its width over the drawing's longer side; None for any in `PEN`.
+        pen: its width over the drawing's longer side; None for a random one in `PEN`.
     """
     points = np.concatenate(strokes)
     low, high = points.min(axis=0), points.max(axis=0)
@@ -107,7 +107,7 @@ def _pick(ways: Sequence[tuple[float, str]], rng: np.random.Generator) -> str:
     return ways[rng.choice(len(ways), p=shares / shares.sum())][1]
 
 
-# From the copybook to a hand
+# From the copybook to handwriting
 
 
 def written_by_hand(way: str, width: float, rng: np.random.Generator) -> Strokes:
@@ -161,15 +161,15 @@ _SPLINE = _spline()
 def _ends(curve: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A stroke that begins and ends early or late, or with a hook where the pen came or left."""
     for _ in range(2):  # the end, then, turned round, the beginning
-        chance = rng.random()
-        if chance < 0.3:  # too short: loops stay open, bars do not reach
+        kind = rng.random()
+        if kind < 0.3:  # too short: loops stay open, bars do not reach
             curve = curve[: len(curve) - int(rng.uniform(0, 0.1) * len(curve))]
-        elif chance < 0.6:  # too long
+        elif kind < 0.6:  # too long
             way = curve[-1] - curve[-min(5, len(curve))]
             curve = np.concatenate(
                 [curve, [curve[-1] + way * (rng.uniform(0.02, 0.14) / (np.hypot(*way) + 1e-3))]]
             )
-        elif chance < 0.68:  # a hook
+        elif kind < 0.68:  # a hook
             curve = np.concatenate([curve, [curve[-1] + rng.normal(0, 0.06, 2)]])
         curve = curve[::-1]
     return curve
@@ -190,7 +190,7 @@ def _lifts(curves: Strokes, rng: np.random.Generator) -> Strokes:
 
 
 def _shape(curves: Strokes, width: float, rng: np.random.Generator) -> Strokes:
-    """The hand's proportions, bends, slant and turn, the same for all strokes of a digit."""
+    """The hand's proportions, curvature, slant and turn, the same for all strokes of a digit."""
     points = np.concatenate(curves)
     x, y = points.T
     upper, side = np.exp(rng.normal(0, 0.18)), np.exp(rng.normal(0, 0.12))
@@ -215,11 +215,11 @@ def _tremble(curve: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return curve + (noise[:-4] + noise[1:-3] + noise[2:-2] + noise[3:-1] + noise[4:]) / np.sqrt(5)
 
 
-# What is no digit
+# Non-digits
 
 
 def _turned(rng: np.random.Generator) -> Strokes:
-    """A sign lying on its side or head, of those that do not become a digit so."""
+    """A sign turned to any angle, of those that do not become a digit that way."""
     strokes = written_by_hand(_pick(SIGNS[rng.choice(list("AFHKRX+#%&@$"))], rng), rng.uniform(0.6, 1.0), rng)
     turn = rng.uniform(0, 2 * np.pi)
     cos, sin = np.cos(turn), np.sin(turn)
@@ -227,7 +227,7 @@ def _turned(rng: np.random.Generator) -> Strokes:
 
 
 def _beside(strokes: Strokes, other: Strokes, rng: np.random.Generator) -> Strokes:
-    """A digit as it was cut from a number: with a bit of the neighbour on one side, or a bit short itself."""
+    """A digit as cut from a number: with a bit of the neighbour on one side, or slightly cut off itself."""
     side = rng.choice([-1, 1])
     edge = max(float((stroke[:, 0] * side).max()) for stroke in strokes)
     near = min(float((stroke[:, 0] * side).min()) for stroke in other)
@@ -239,7 +239,7 @@ def _beside(strokes: Strokes, other: Strokes, rng: np.random.Generator) -> Strok
 
 
 def _mirrored(rng: np.random.Generator) -> Strokes:
-    """A digit seen in a mirror, of those that do not look like a digit there."""
+    """A mirrored digit, of those that do not look like a digit in the mirror."""
     return [stroke * (-1, 1) for stroke in drawing(int(rng.choice([3, 4, 6, 7])), rng)]
 
 

@@ -1,4 +1,4 @@
-"""The same training on several processes at once, under `torchrun`: each takes its share of every batch."""
+"""Data-parallel training on several processes under `torchrun`: each takes its share of every batch."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def is_writer() -> bool:
 
 @contextmanager
 def together(device: torch.device) -> Iterator[torch.device]:
-    """Join the other processes, over NCCL on CUDA and gloo elsewhere; leave them at the end.
+    """Join the process group, over NCCL on CUDA and gloo elsewhere; leave it at the end.
 
     Yields:
-        This process's device: of several GPUs the one that is its own.
+        This process's device: of several GPUs, its own.
     """
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
@@ -48,11 +48,11 @@ def together(device: torch.device) -> Iterator[torch.device]:
         yield device
     finally:
         dist.destroy_process_group()
-        gc.collect()  # what held the group, in cycles: a thread of it that outlives Python aborts the process
+        gc.collect()  # cycles that hold the group: a thread of it that outlives Python aborts the process
 
 
 def writer_first(work: Any) -> Any:
-    """What `work()` returns: first on the writer, which may download, then on the others."""
+    """`work()`'s result: first on the writer, which may download, then on the others."""
     if not is_writer():
         dist.barrier()
     result = work()
@@ -70,10 +70,10 @@ def fit(
 ) -> Generator[Event, Change | None, None]:
     """`training.fit`, shared between all processes of a launch; the events are the same in each of them.
 
-    The batches are those of a single process, in the same order; of each batch and of the test digits every
-    process reads a part. Parts may differ by a digit and are weighted by their size, so that losses and
-    weights are a single process's to within rounding, dropout and "pen" apart, which every process draws for
-    itself.
+    The batches are those of a single process, in the same order; every process takes a part of each batch
+    and of the test digits. Parts may differ by one digit and are weighted by size, so that losses and weights
+    equal a single process's to within rounding, except with dropout and "pen", which are random in each
+    process.
     """
     device = torch.device(device)
     trainer = _SharedTrainer(model, resolve(config, device), device, train_data)
@@ -81,7 +81,7 @@ def fit(
 
 
 class _SharedTrainer(Trainer):
-    """Reads its part of each batch; torch's `DistributedDataParallel` averages the gradients."""
+    """Takes its part of each batch; torch's `DistributedDataParallel` averages the gradients."""
 
     def __init__(self, model: nn.Module, config: TrainConfig, device: torch.device, data: Any) -> None:
         super().__init__(model, config, device, data)
@@ -92,8 +92,8 @@ class _SharedTrainer(Trainer):
     def train_step(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """One step on this process's part of the batch.
 
-        The average over the processes counts each alike, so a part of n of N digits is weighted by n times
-        their number over N. A process without a digit reads one that counts for nothing.
+        The average over the P processes weights each equally, so a part of n of N digits is weighted by
+        n P / N. A process without any digits takes one with weight 0.
         """
         mine, my_labels = self._part(images), self._part(labels)
         weight = len(my_labels) * self.world / len(labels)
@@ -104,7 +104,7 @@ class _SharedTrainer(Trainer):
         return loss / self.world
 
     def freeze(self) -> None:
-        """From here on the processes wait for no gradient of the layers that stopped."""
+        """Have the processes no longer wait for gradients of the frozen layers."""
         self.parallel = DistributedDataParallel(self.network)
 
     def tally(self, tally: Tally, images: torch.Tensor, labels: torch.Tensor) -> None:

@@ -1,4 +1,4 @@
-"""What happens during training, one small frozen thing at a time."""
+"""Events of training: steps, evaluations, the end."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Step:
         step: its number, from 1.
         steps: how many the run will have.
         epoch: from 1.
-        seen: digits read since the run began, this step's among them.
-        size: digits in this step's batch.
+        seen: samples seen since the run began, this step's included.
+        size: samples in this step's batch.
         loss: the batch's mean loss, dropout on, before the step changed the weights.
-        learning_rate: what this step was taken with.
+        learning_rate: of this step.
         seconds: spent on training since the run began; evaluations and pauses do not count.
     """
 
@@ -36,7 +36,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Testing:
-    """An evaluation has read `done` of its `n` test digits."""
+    """An evaluation has done `done` of its `n` test digits."""
 
     done: int
     n: int
@@ -45,16 +45,16 @@ class Testing:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All test digits were read.
+    """An evaluation on all test digits is complete.
 
     Attributes:
         step: steps taken so far.
         epoch: the epoch of the last step.
         loss: summed over all test digits, then divided by their number.
         accuracy: from 0 to 1.
-        correct: digits that were recognised.
-        n: digits that were read: all of them.
-        confusion: int64 (10, 10), how often the row's digit was taken for the column's.
+        correct: test digits classified correctly.
+        n: all test digits.
+        confusion: int64 (10, 10), how often the row's digit was read as the column's.
         seconds: this evaluation took.
     """
 
@@ -79,7 +79,7 @@ class Finished:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """What to change in a run that is under way, by `events.send(Change(...))`; None leaves it."""
+    """What to change in a run under way, by `events.send(Change(...))`; None leaves a value as it is."""
 
     learning_rate: float | None = None
     momentum: float | None = None

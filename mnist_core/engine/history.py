@@ -1,5 +1,4 @@
-"""What a run leaves behind: its curves, kept at a bounded size, and what they say when something goes
-wrong."""
+"""A run's history: its curves, kept at a bounded size, and the diagnosis when something goes wrong."""
 
 from __future__ import annotations
 
@@ -13,26 +12,24 @@ from dataclasses import dataclass
 from mnist_core.config import TrainConfig
 from mnist_core.engine.events import Evaluation, Step
 
-POINTS = 4000  # rows a history holds; the book's 3,750 steps fit without loss
+POINTS = 4000  # rows a history holds; the book's 3,750 steps all fit
 EVALUATIONS = 300
 CHANGES = 50  # of the learning rate or the momentum that the plot marks
 CHANCE_LOSS = math.log(10)  # of a network that gives every digit the same probability
 FLAT_STEPS = 100  # steps in a row before a loss is called flat
 _FLAT_WIDTH = 0.06  # how far from chance's loss still counts as flat
-_EXPLODED = (
-    3 * CHANCE_LOSS
-)  # a smoothed loss above this: worse than any guessing that is still being learned from
+_EXPLODED = 3 * CHANCE_LOSS  # a smoothed loss above this has diverged
 _HUGE = 1e3  # no single batch of a run that learns comes near this loss
 
-# The rate at which each optimizer trains this network well, found by trying; what a diverged run is offered.
+# The rate at which each optimizer trains this network well, found by experiment; offered to a diverged run.
 GENTLE_RATES = {"sgd": 0.05, "momentum": 0.01, "adadelta": 0.5, "adam": 1e-3, "adamw": 1e-3, "muon": 0.05}
 
 
 class Rows:
-    """Rows of numbers that never take more than `limit` places: when full, every other row goes.
+    """At most `limit` rows of numbers: when full, every other row is dropped.
 
-    From then on only every second (fourth, eighth, ...) new row is kept, so the rows stay evenly spread; the
-    newest is always at hand as the last one.
+    From then on only every second (fourth, eighth, ...) new row is kept, so the rows stay evenly spaced; the
+    newest is always kept as the last one.
     """
 
     def __init__(self, width: int, limit: int = POINTS) -> None:
@@ -58,8 +55,8 @@ class Rows:
             self._kept = halved
 
     def rows(self, wanted: int | None = None) -> list[tuple[float, ...]]:
-        """The rows, thinned to about `wanted` if there are more; first and newest are always among them."""
-        kept, newest = self._kept, self._newest  # one look each: another thread may be adding
+        """The rows, thinned to about `wanted` if there are more; the first and the newest always included."""
+        kept, newest = self._kept, self._newest  # taken once: another thread may be adding
         count = len(kept) // self.width
         stride = max(1, math.ceil(count / wanted)) if wanted else 1
         rows = [tuple(kept[i * self.width : (i + 1) * self.width]) for i in range(0, count, stride)]
@@ -73,24 +70,24 @@ class Rows:
 
 
 class History:
-    """The losses of a run, raw and smoothed, its evaluations, and the changes made while it ran."""
+    """The losses of a run, raw and smoothed, its evaluations, and the changes made during it."""
 
     def __init__(self) -> None:
-        self.losses = Rows(5)  # step, digits read, loss, smoothed loss, learning rate
+        self.losses = Rows(5)  # step, samples seen, loss, smoothed loss, learning rate
         self.evaluations: list[Evaluation] = []
         self.changes: list[tuple[int, str]] = []  # after which step, what changed
         self.reached: dict[float, float] = {}  # accuracy -> training seconds when it was first measured
-        self.tested = 0  # evaluations so far, those that were dropped among them
+        self.tested = 0  # evaluations so far, dropped ones included
         self.last: Step | None = None
         self._smooth = self._weight = 0.0
 
     @property
     def smoothed(self) -> float:
-        """The exponential mean of the losses so far; its memory is a hundredth of the run."""
+        """The exponential moving average of the losses; its window is a hundredth of the run."""
         return self._smooth / self._weight if self._weight else math.nan
 
     def add_step(self, step: Step) -> None:
-        """Note a step."""
+        """Record a step."""
         keep = 1 - 1 / min(max(step.steps / 100, 5), 50)
         self._smooth = keep * self._smooth + (1 - keep) * step.loss
         self._weight = keep * self._weight + (1 - keep)
@@ -98,8 +95,7 @@ class History:
         self.losses.add(step.step, step.seen, step.loss, self.smoothed, step.learning_rate)
 
     def add_evaluation(self, evaluation: Evaluation) -> None:
-        """Note an evaluation; when there are too many, every other one between the first and the newest
-        goes."""
+        """Record an evaluation; with too many, every other one between first and newest is dropped."""
         self.evaluations.append(evaluation)
         self.tested += 1
         if len(self.evaluations) > EVALUATIONS:
@@ -110,12 +106,12 @@ class History:
                     self.reached.setdefault(goal, self.last.seconds)
 
     def add_change(self, said: str) -> None:
-        """Note what was changed while the run was under way, as long as the plot has room to say it."""
+        """Record a change made during the run, up to `CHANGES` of them."""
         if len(self.changes) < CHANGES:
             self.changes.append((self.last.step if self.last is not None else 0, said))
 
     def to_csv(self) -> str:
-        """One line for each row kept, and one for each evaluation, in the order they came."""
+        """One line for each row kept, with the evaluation at its step; then the other evaluations."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(
@@ -125,7 +121,7 @@ class History:
         for step, seen, loss, smoothed, rate in self.losses.rows():
             test = tests.pop(int(step), None)
             writer.writerow([int(step), int(seen), loss, smoothed, rate, *_tested(test)])
-        for test in tests.values():  # of steps that were thinned away
+        for test in tests.values():  # of steps that were dropped
             writer.writerow([test.step, "", "", "", "", *_tested(test)])
         return out.getvalue()
 
@@ -136,8 +132,7 @@ def _tested(evaluation: Evaluation | None) -> Sequence[float | str]:
 
 @dataclass(frozen=True)
 class Trouble:
-    """What is wrong with a run, in a sentence or two, and the learning rate that would be better, if one
-    would."""
+    """What is wrong with a run, in a sentence or two, and a better learning rate, if that would help."""
 
     fatal: bool
     says: str
@@ -145,7 +140,7 @@ class Trouble:
 
 
 class Watch:
-    """Looks at every step for a loss that explodes or does not move."""
+    """Checks every step for a loss that explodes or does not fall."""
 
     def __init__(self, config: TrainConfig) -> None:
         self.config = config
@@ -153,7 +148,7 @@ class Watch:
         self._flat = 0
 
     def look(self, step: Step, smoothed: float) -> Trouble | None:
-        """What is wrong at this step, if anything; the caller stops a run whose trouble is fatal."""
+        """What is wrong at this step, if anything; the caller stops a run if it is fatal."""
         self._worst = max(self._worst, step.loss)
         self._flat = self._flat + 1 if abs(smoothed - CHANCE_LOSS) < _FLAT_WIDTH else 0
         if not math.isfinite(step.loss):
@@ -178,15 +173,15 @@ class Watch:
     def _not_learning(self, step: Step) -> str:
         reasons = []
         if step.learning_rate < GENTLE_RATES[self.config.optimizer]:
-            reasons.append(f"a learning rate of {step.learning_rate:g} may be too low")
+            reasons.append(f"a learning rate of {step.learning_rate:g} is too low")
         if self.config.activation in ("sigmoid", "tanh"):
-            reasons.append(f"{self.config.activation} flattens the gradients on their way back")
+            reasons.append(f"{self.config.activation} shrinks the gradients on their way back")
         if step.learning_rate > 10 * GENTLE_RATES[self.config.optimizer]:
-            reasons.append(f"a learning rate of {step.learning_rate:g} may be too high")
+            reasons.append(f"a learning rate of {step.learning_rate:g} is too high")
         if max(self.config.dropout1, self.config.dropout2) > 0.6:
-            reasons.append("dropout switches most of the network off")
-        why = " and ".join(reasons) or "it may only need more steps"
-        return f"The loss stands at 2.303, as if guessing (ln 10): it isn't learning yet. Likely {why}."
+            reasons.append("dropout switches off most of the network")
+        why = " and ".join(reasons) or "it only needs more steps"
+        return f"The loss stands at 2.303, as if guessing (ln 10): it isn't learning yet. Perhaps {why}."
 
 
 OPTIMIZER_NAMES = {
@@ -200,6 +195,5 @@ OPTIMIZER_NAMES = {
 
 
 def gentler(optimizer: str, learning_rate: float) -> float:
-    """A learning rate to try after `learning_rate` was too high: a tenth of it, or what suits the
-    optimizer."""
+    """A learning rate to try after `learning_rate` was too high: a tenth of it, or the optimizer's own."""
     return min(float(f"{learning_rate / 10:.1g}"), GENTLE_RATES[optimizer])

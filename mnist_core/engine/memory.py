@@ -1,4 +1,4 @@
-"""What becomes of memory: kept for the next step, handed back after a run, passed over by the collector."""
+"""Memory: kept between steps, returned to the system after a run, ignored by the garbage collector."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import sys
 from collections.abc import Callable
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
-_KEPT = 512 * 2**20  # bytes that may lie free at the end of the heap before they go back
-_HEAPED = 64 * 2**20  # bytes; larger blocks than this still come from the system, one by one
+_KEPT = 512 * 2**20  # free bytes at the top of the heap, above which they are returned
+_HEAPED = 64 * 2**20  # bytes; larger blocks than this are still mapped one by one
 
 
 @functools.cache
 def keep_freed_memory() -> bool:
-    """Tell glibc's malloc, once a process, to keep what a training step frees; True if told.
+    """Tell glibc's malloc, once per process, to keep what a training step frees; True if it could be told.
 
-    A step allocates and frees some tens of MB. By default glibc hands them back to the system at once, and
-    the next step spends up to a third of its time on having each page of them mapped and zeroed again.
+    A step allocates and frees tens of MB. By default glibc returns them to the system at once, and the next
+    step spends up to a third of its time on having their pages mapped and zeroed again.
     """
     mallopt = _glibc("mallopt")  # musl has none
     return mallopt is not None and bool(
@@ -27,25 +27,25 @@ def keep_freed_memory() -> bool:
 
 
 def give_back_freed_memory() -> bool:
-    """Hand what lies free in malloc's heaps back to the system now; True if glibc could be told.
+    """Return malloc's free memory to the system now; True if glibc could be told.
 
-    Between two runs nothing takes a next step, and every run leaves its holes elsewhere: a process that keeps
-    them all grows from run to run.
+    Between runs no step needs it, and every run leaves gaps elsewhere in the heap: a process that keeps them
+    all grows from run to run.
     """
     trim = _glibc("malloc_trim")
     return trim is not None and bool(trim(0))
 
 
 def freeze_gc() -> None:
-    """Have Python's garbage collector leave alone all that is in memory now.
+    """Have Python's garbage collector ignore all objects that exist now.
 
-    torch and Gradio bring some 300,000 objects that stay. A full collection looks at each of them, and for
-    the 150 to 250 ms that this takes no thread of Python goes on: no drawing is read.
+    torch and Gradio bring some 300,000 permanent objects. A full collection visits each of them, and for the
+    150 to 250 ms that this takes no Python thread runs: no drawing is read.
     """
     gc.freeze()
 
 
 @functools.cache
 def _glibc(name: str) -> Callable[..., int] | None:
-    """A function of the C library; None where it has none of that name."""
+    """A function of the C library by name; None if there is none."""
     return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None

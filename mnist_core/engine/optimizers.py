@@ -1,7 +1,7 @@
-"""Muon: steps in which every direction of a weight matrix counts alike (Jordan et al. 2024).
+"""Muon: steps in which every direction of a weight matrix counts equally (Jordan et al. 2024).
 
-https://kellerjordan.github.io/posts/muon/. Its Newton-Schulz iteration is done on the small square of each
-matrix, as torch.optim.Muon does not: two large products a step instead of fifteen, so that 32-bit numbers do.
+https://kellerjordan.github.io/posts/muon/. Unlike torch.optim.Muon, it runs the Newton-Schulz iteration on
+each matrix's small square (its Gram matrix): two large products per step, not fifteen, so float32 will do.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import nn, optim
 
 from mnist_core.config import TrainConfig
 
-COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic, from Jordan's page
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic polynomial, from Jordan's page
 ITERATIONS = 5  # the same
 
 
@@ -22,14 +22,14 @@ class Muon:
     """Momentum whose every step is turned into the nearest matrix with singular values of about one.
 
     A weight (out, ...) is taken as a matrix (out, everything else), a bias (n,) as a matrix (1, n), whose one
-    singular value is its length. Used as an optimizer of torch's is, but not one of them: the first of those
-    that a process makes imports torch's compiler, for longer than half of the fast recipe takes.
+    singular value is its length. Used like torch's optimizers, but not a subclass: a process's first one of
+    those imports torch's compiler, for longer than half of the fast recipe takes.
 
     Args:
         parameters: dense in memory, the first dimension outermost.
-        lr: how far a step goes, as a spectral norm.
-        momentum: how much of the running mean of gradients stays, in Nesterov's form.
-        weight_decay: each step first shrinks the weights by `lr * weight_decay`.
+        lr: the spectral norm of a step.
+        momentum: the decay of the running mean of gradients, in Nesterov's form.
+        weight_decay: each step first shrinks the weights by a share of `lr * weight_decay`.
     """
 
     def __init__(
@@ -45,14 +45,14 @@ class Muon:
         self._means: dict[nn.Parameter, torch.Tensor] = {}  # of gradients
 
     def zero_grad(self) -> None:
-        """Forget all gradients."""
+        """Set all gradients to None."""
         for group in self.param_groups:
             for parameter in group["params"]:
                 parameter.grad = None
 
     @torch.no_grad()
     def step(self) -> None:
-        """Change every parameter that has a gradient."""
+        """Update every parameter that has a gradient."""
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
@@ -70,7 +70,7 @@ class Muon:
 
 
 def _matrix(tensor: torch.Tensor) -> torch.Tensor:
-    """The same memory as (rows, columns): rows by the first dimension, columns as they lie."""
+    """The same memory as (rows, columns): rows by the first dimension, columns in memory order."""
     rows = len(tensor) if tensor.dim() > 1 else 1
     return tensor.as_strided((rows, tensor.numel() // rows), (tensor.numel() // rows, 1))
 
@@ -78,8 +78,8 @@ def _matrix(tensor: torch.Tensor) -> torch.Tensor:
 def _straightener(matrix: torch.Tensor) -> torch.Tensor:
     """(m, m) Q, such that Q @ matrix (m, n) has singular values of about one.
 
-    Each iteration X <- (aI + bXX' + c(XX')^2) X only ever multiplies X from the left, so X itself can wait:
-    XX' alone is followed, and the factors are collected. Zeros stay zeros.
+    Each iteration X <- (aI + bXX' + c(XX')^2) X only multiplies X from the left, so X itself is not needed:
+    XX' alone is iterated, and the factors are collected. Zeros stay zeros.
     """
     a, b, c = COEFFICIENTS
     square = matrix @ matrix.T  # (m, m)

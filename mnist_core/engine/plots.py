@@ -1,4 +1,4 @@
-"""Results as pictures: a run's losses, and which digits were taken for which."""
+"""Results as plots: a run's losses, and its confusion matrix."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"  # told apart by the colou
 
 
 def loss_figure(history: History) -> Figure:
-    """Training and test loss over the digits read, on a log scale, with the test accuracy beside them."""
+    """Training and test loss over the samples seen, on a log scale, labelled with the test accuracy."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
     axes = figure.subplots()
-    rows = history.losses.rows(wanted=2000)  # step, digits read, loss, smoothed loss, learning rate
+    rows = history.losses.rows(wanted=2000)  # step, samples seen, loss, smoothed loss, learning rate
     seen = [row[1] for row in rows]
     axes.plot(
         seen, [row[2] for row in rows], color=BLUE, alpha=0.25, linewidth=0.8, label="training, each batch"
@@ -28,7 +28,7 @@ def loss_figure(history: History) -> Figure:
     axes.plot(seen, [row[3] for row in rows], color=BLUE, linewidth=1.6, label="training, smoothed")
     per_step = (
         history.last.seen / history.last.step if history.last else 0
-    )  # digits; the last batch may be small
+    )  # samples; the last batch may be small
     tested = [evaluation.step * per_step for evaluation in history.evaluations]
     losses = [evaluation.loss for evaluation in history.evaluations]
     axes.plot(tested, losses, color=ORANGE, linestyle="--", marker="o", label="test")
@@ -38,14 +38,14 @@ def loss_figure(history: History) -> Figure:
         axes.annotate(says, where, (0, 7), textcoords="offset points", ha="right", color=ORANGE)
     if any(row[2] > 0 for row in rows):
         axes.set_yscale("log")
-    axes.set(xlabel="digits read", ylabel="loss")
+    axes.set(xlabel="samples seen", ylabel="loss")
     axes.grid(alpha=0.3)
     axes.legend()
     return figure
 
 
 def confusion_figure(confusion: torch.Tensor) -> Figure:
-    """Counts (10, 10), the row's digit taken for the column's; mistakes are shaded, the diagonal is not."""
+    """The confusion matrix (10, 10): the row's digit read as the column's. Mistakes are shaded."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 6), dpi=120, layout="constrained")
@@ -57,6 +57,6 @@ def confusion_figure(confusion: torch.Tensor) -> Figure:
             count = int(confusion[row, column])
             weight = "bold" if row == column else "normal"
             axes.text(column, row, count or "", ha="center", va="center", fontsize=8, fontweight=weight)
-    axes.set(xticks=range(10), yticks=range(10), xlabel="taken for", ylabel="digit")
+    axes.set(xticks=range(10), yticks=range(10), xlabel="read as", ylabel="true digit")
     axes.set_title(f"{int(confusion.trace()):,} of {int(confusion.sum()):,} recognised")
     return figure

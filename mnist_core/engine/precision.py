@@ -19,9 +19,8 @@ _BATCH, _STEPS = 64, 2
 def best_precision(device: torch.device) -> str:
     """ "bfloat16" or "float32", whichever trains faster on `device`.
 
-    A processor without units for 16-bit numbers imitates them many times slower, so where torch sees no such
-    units the answer is "float32" untried; elsewhere a few steps of each are measured, about 0.1 seconds once
-    a process.
+    A processor without bfloat16 units emulates them many times slower, so where torch sees none the answer
+    is "float32" without a try; elsewhere a few steps of each are timed, about 0.1 seconds once per process.
     """
     if device.type == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
@@ -35,7 +34,7 @@ def step_seconds(precision: str) -> float:
     """Seconds of the fastest of a few training steps; torch's global generator is left alone."""
     with torch.device("meta"):
         shapes = {name: parameter.shape for name, parameter in ConvNet().named_parameters()}
-    # In evaluation mode: dropout would draw from everyone's generator.
+    # In evaluation mode: dropout would draw from torch's global random generator.
     model = ConvNet.with_weights({name: torch.ones(shape) for name, shape in shapes.items()}, TrainConfig())
     network = training_network(model.to(memory_format=torch.channels_last))
     images, labels = torch.zeros(_BATCH, 1, 28, 28), torch.zeros(_BATCH, dtype=torch.int64)

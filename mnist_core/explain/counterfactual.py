@@ -1,7 +1,7 @@
-"""The smallest edit of a drawing that changes what the network reads in it.
+"""Counterfactuals: the smallest edit of a drawing that changes what the network reads in it.
 
-An edit is made as a hand would make it: whole dabs of the pen, drawn or erased, as wide as the drawing's
-own pen. Every edited drawing is preprocessed again before it is read, so an edit that moves or rescales the
+An edit is one that a hand could make: whole dabs of the pen, drawn or erased, as wide as the drawing's own
+pen. Every edited drawing is preprocessed again before it is read, so an edit that moves or rescales the
 digit is judged by what the network would then see.
 """
 
@@ -20,9 +20,9 @@ from mnist_core.model import CLASSES, ConvNet
 
 BUDGET = 0.20  # of the drawing's ink
 _DABS = 8  # at most; more no longer look like an edit
-_TRIED = 24  # dabs looked at closely in each unfinished edit, those that the gradient holds to be the best
+_TRIED = 24  # dabs tried in each unfinished edit, the gradient's best
 _LEAST = 0.5  # fully inked pixels; a dab that changes less is no edit
-_KEPT = 4  # unfinished edits that are followed further
+_KEPT = 4  # beam width: unfinished edits that are kept
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,14 @@ class Dab:
 
 @dataclass(frozen=True)
 class Edit:
-    """An edit that changes the answer.
+    """An edit that flips the answer.
 
     Attributes:
         picture: (28, 28) uint8, the edited drawing, not preprocessed again.
         dabs: what was drawn and erased.
         pen: the dabs' diameter in pixels.
-        change: ink drawn plus ink erased, as a share of the ink there was.
-        digit: what is read now.
+        change: ink drawn plus ink erased, as a share of the original ink.
+        digit: what is read then.
         probability: of that digit.
     """
 
@@ -61,7 +61,7 @@ class _Draft:
 
     Attributes:
         ink: (28, 28) float32, 0 to 1.
-        lead: log-probability of the strongest other digit, less the target's; negative once the answer flips.
+        lead: log-probability of the likeliest other digit, less the target's; negative once the answer flips.
     """
 
     ink: np.ndarray
@@ -75,19 +75,19 @@ def smallest_edit(
 ) -> Edit | None:
     """The smallest edit found that makes the network read `target`; None if none was found within the budget.
 
-    A beam search over whole dabs. In every unfinished edit the gradient ranks all dabs by how much they
-    promise for their ink; the most promising are made, preprocessed and read. It ends with the first edit
-    that flips the answer and then takes back whatever dab was not needed.
+    A beam search over whole dabs. In every unfinished edit the gradient ranks all dabs by their expected
+    effect; the most promising are made, preprocessed and read. It ends with the first edit that flips the
+    answer, from which unneeded dabs are then removed.
 
     Args:
         model: the network, in evaluation mode.
         picture: (28, 28) uint8, as `preprocess` returns it, with ink in it.
-        target: the digit it is to become; None for the easier of the two likeliest others, or, where neither
-            can be had, the first of the rest that can.
+        target: the digit it is to become; None for the easier of the two likeliest others, or, if neither
+            is within reach, the next likeliest that is.
         budget: the most that may be drawn and erased, as a share of the picture's ink.
 
     Raises:
-        ValueError: a blank picture, or a target that is no digit or is what is read already.
+        ValueError: a blank picture, or a target that is no digit or is read already.
     """
     if not picture.any():
         raise ValueError("Expected a picture with ink in it; got a blank one. Draw a digit first.")
@@ -122,7 +122,7 @@ class _Search:
         self.disc = _disc(self.pen)
 
     def run(self) -> Edit | None:
-        """The first edit that flips the answer, without needless dabs; None if there is none."""
+        """The first edit that flips the answer, without unneeded dabs; None if there is none."""
         drafts = [_Draft(self.start)]
         for _ in range(_DABS):
             tried = {frozenset(new.dabs): new for draft in drafts for new in self._one_dab_more(draft)}
@@ -134,7 +134,7 @@ class _Search:
         return None
 
     def _one_dab_more(self, draft: _Draft) -> list[_Draft]:
-        """The drafts with one more dab that promise most, each within the budget."""
+        """The most promising drafts with one more dab, each within the budget."""
         now, before, slope = (
             _windows(each, len(self.disc))
             for each in (draft.ink, self.start, _slope(self.model, draft.ink, self.target))
@@ -154,7 +154,7 @@ class _Search:
         ]
 
     def _made(self, dabs: tuple[Dab, ...]) -> _Draft:
-        """The drawing with these dabs made one after the other."""
+        """The drawing with these dabs applied in order."""
         size = len(self.disc)
         canvas = np.pad(self.start, size // 2)
         for dab in dabs:
@@ -164,7 +164,7 @@ class _Search:
         return _Draft(ink, dabs, float(np.abs(ink - self.start).sum() / self.start.sum()))
 
     def _judged(self, drafts: list[_Draft]) -> list[_Draft]:
-        """The drafts with their `lead`, read as the classifier would read them."""
+        """The drafts with their `lead`, as the classifier would read them."""
         if not drafts:
             return []
         scores = _read(self.model, np.stack([_bytes(draft.ink) for draft in drafts]))
@@ -187,7 +187,7 @@ class _Search:
 
 
 def _slope(model: ConvNet, ink: np.ndarray, target: int) -> np.ndarray:
-    """How fast the target's lead over the strongest other digit grows with each pixel's ink: (28, 28)."""
+    """The gradient, by pixel, of the target's lead over the likeliest other digit: (28, 28)."""
     with torch.enable_grad():
         pixels = torch.from_numpy(ink).requires_grad_()
         scores = model(normalise(pixels * 255))[0]
@@ -198,7 +198,7 @@ def _slope(model: ConvNet, ink: np.ndarray, target: int) -> np.ndarray:
 
 
 def _read(model: ConvNet, pictures: np.ndarray) -> np.ndarray:
-    """Pictures (N, 28, 28) uint8, preprocessed again -> log-probabilities (N, 10)."""
+    """Images (N, 28, 28) uint8, preprocessed again -> log-probabilities (N, 10)."""
     return predict(model, np.stack([place(picture) for picture in pictures])).numpy()
 
 
@@ -210,7 +210,7 @@ def _disc(pen: float) -> np.ndarray:
 
 
 def _windows(values: np.ndarray, size: int) -> np.ndarray:
-    """The `size` x `size` surroundings of each of (28, 28) values: (28, 28, size, size)."""
+    """The `size` x `size` window around each of (28, 28) values: (28, 28, size, size)."""
     return sliding_window_view(np.pad(values, size // 2), (size, size))
 
 

@@ -1,1 +1,1 @@
-"""From any picture to what the network sees, and from a picture of a number to its digits."""
+"""From any picture to the network's input, and from a picture of a number to its digits."""

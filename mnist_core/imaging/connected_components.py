@@ -1,4 +1,4 @@
-"""Which ink hangs together: connected components of a picture, by runs of pixels."""
+"""Connected components of a picture, by runs of pixels."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Components:
-    """The connected parts of a mask, numbered from 0 in the order in which their first pixel is read.
+    """The connected components of a mask, numbered from 0 in row order of their first pixels.
 
     Attributes:
-        labels: (H, W) int32, the part's number at its pixels and -1 elsewhere.
-        boxes: (n, 4) int64, each part's left, top, right, bottom in pixels, right and bottom exclusive.
+        labels: (H, W) int32, the component's number at its pixels and -1 elsewhere.
+        boxes: (n, 4) int64, each component's left, top, right, bottom in pixels, right and bottom exclusive.
         areas: (n,) int64, pixels.
     """
 
@@ -26,7 +26,7 @@ class Components:
 
 
 def components(mask: np.ndarray) -> Components:
-    """The parts of `mask` (H, W) bool whose pixels touch, corners included."""
+    """The components of `mask` (H, W) bool; pixels that touch only at corners are connected."""
     height, width = mask.shape
     stride = width + 2  # a gap on each side, so that runs of neighbouring rows never touch around the edge
     padded = np.zeros((height, stride), np.int8)
@@ -51,8 +51,8 @@ def components(mask: np.ndarray) -> Components:
 
 def _touching(starts: np.ndarray, ends: np.ndarray, stride: int) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of runs, one in each of two neighbouring rows, that touch: their indices, above and below."""
-    first = np.searchsorted(ends, starts + stride, side="left")  # of the runs below that end late enough
-    last = np.searchsorted(starts, ends + stride, side="right")  # after the last that starts early enough
+    first = np.searchsorted(ends, starts + stride, side="left")  # the first run below that ends late enough
+    last = np.searchsorted(starts, ends + stride, side="right")  # past the last that starts early enough
     counts = np.maximum(last - first, 0)
     above = np.repeat(np.arange(len(starts)), counts)
     offsets = np.arange(len(above)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -1,4 +1,4 @@
-"""The ink on a photographed sheet: light, grey paper, faint rules, grain and JPEG's marks taken away."""
+"""The ink on a photographed sheet: light, grey paper, ruled lines, grain and JPEG artefacts removed."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from PIL import Image, ImageFilter
 
 from mnist_core.imaging.connected_components import components
 
-EVEN = 2  # grey levels between pixels of an even ground
-EVEN_SHARE = 0.6  # of a drawing's frame is even ground at least; the rest is ink that leaves the picture
-WORKING_SIDE = 360  # pixels; the longer side to which photographs are averaged down, which removes grain
+EVEN = 2  # grey levels by which pixels of an even background differ at most
+EVEN_SHARE = 0.6  # the least share of a drawing's frame that is even background; ink may cross the rest
+WORKING_SIDE = 360  # pixels; the longer side to which photographs are downscaled, which averages out grain
 BLUR = 0.004  # of the longer side: against what grain is left
-LIGHT_CELLS = 10  # along the longer side: how finely the light on the paper is followed
-PAPER_SHARE = 0.75  # in each cell, of pixels from dark to light, where paper's own brightness is read off
-STRONG = 0.55  # of the darkest ink: a part of the drawing reaches it somewhere
-WEAK = 0.38  # of the darkest ink: so far its edges go; rules on paper stay below
+LIGHT_CELLS = 10  # along the longer side: the resolution at which the light on the paper is estimated
+PAPER_SHARE = 0.75  # the quantile of a cell's brightness that is taken for its paper
+STRONG = 0.55  # of the darkest ink: every part of the drawing reaches it somewhere
+WEAK = 0.38  # of the darkest ink: the threshold of its edges; ruled lines stay below
 LEAST_INK = 0.12  # of the paper's brightness: less contrast than this, or than six times the grain, is no ink
 SPECK = 0.02  # of the largest part's area: smaller parts are dirt
 
@@ -24,7 +24,7 @@ def is_photograph(frame: np.ndarray, paper: np.uint8) -> bool:
 
     Args:
         frame: one band of the pixels along it, uint8 (n,).
-        paper: the commonest of them.
+        paper: the most common value among them.
     """
     same = np.maximum(frame, paper) - np.minimum(frame, paper) <= EVEN
     return np.count_nonzero(same) < EVEN_SHARE * same.size
@@ -33,7 +33,7 @@ def is_photograph(frame: np.ndarray, paper: np.uint8) -> bool:
 def photographed_ink(grey: Image.Image) -> np.ndarray:
     """The drawing on a photograph ("L") -> (h, w) uint8, 0 for paper and 255 for ink; all 0 if there is none.
 
-    The result may be smaller than the photograph, by a whole factor.
+    The result may be smaller than the photograph, by an integer factor.
     """
     longest = max(grey.size)
     if longest > WORKING_SIDE:
@@ -47,7 +47,7 @@ def photographed_ink(grey: Image.Image) -> np.ndarray:
 
 
 def _darkness(brightness: np.ndarray) -> np.ndarray:
-    """How much darker than the paper under the same light, 0 to 1: (h, w) float32."""
+    """How much darker each pixel is than paper in the same light, 0 to 1: (h, w) float32."""
     height, width = brightness.shape
     cell = -(-max(height, width) // LIGHT_CELLS)
     rows, columns = -(-height // cell), -(-width // cell)
@@ -66,7 +66,7 @@ def _contrast(darkness: np.ndarray) -> float:
 
 
 def _drawing(darkness: np.ndarray) -> np.ndarray:
-    """Darkness (h, w) -> ink (h, w) uint8: the dark parts that are not rules, dirt or the sheet's edge."""
+    """Darkness (h, w) -> ink (h, w) uint8: the dark parts but ruled lines, dirt and the sheet's edge."""
     peak = float(np.percentile(darkness, 99.5))
     grain = float(np.median(darkness[darkness > 0])) if darkness.any() else 0.0
     nothing = np.zeros(darkness.shape, np.uint8)
@@ -88,7 +88,7 @@ def _drawing(darkness: np.ndarray) -> np.ndarray:
 
 
 def _at_edge(boxes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Which boxes reach the edge, if not all do: the table under the sheet, a finger, a shadow."""
+    """Which boxes touch the edge, if not all do: the table under the sheet, a finger, a shadow."""
     height, width = shape
     left, top, right, bottom = boxes.T
     reaching = (left == 0) | (top == 0) | (right == width) | (bottom == height)

@@ -1,9 +1,9 @@
-"""Any picture of a digit -> the picture MNIST would have stored.
+"""Any picture of a digit -> the image MNIST would have stored.
 
 MNIST's digits were scanned, cropped to their ink, scaled with antialiasing until the longer side measured
 20 pixels, and placed in 28x28 with their centre of mass in the middle (LeCun et al. 1998, "Gradient-based
 learning applied to document recognition", III.A). Measured on the 10,000 test images: the longer side is 20
-in 9,997 of them, and the centre of mass rounds to pixel index 14 in 9,999. So an MNIST picture goes through
+in 9,997 of them, and the centre of mass rounds to pixel index 14 in 9,999. So an MNIST image passes through
 unchanged.
 """
 
@@ -22,13 +22,13 @@ STD = 0.3069  # likewise; 0.3081
 SIZE = 28  # pixels; what the network sees
 INK_SIZE = 20  # pixels; the ink's longer side
 CENTRE = 14  # pixel index, from 0, of the ink's centre of mass
-LONGEST_SIDE = 1024  # pixels; larger pictures are averaged down to this before anything else looks at them
+LONGEST_SIDE = 1024  # pixels; larger pictures are downscaled to this before anything else
 FAINTEST = 24  # grey levels of 255 between paper and ink; less is not ink
-_FULL = 250  # ink this strong needs no stretching (MNIST's strongest pixel is 254 or 255 in every picture)
+_FULL = 250  # ink this strong needs no stretching (MNIST's strongest pixel is 254 or 255 in every image)
 
 
 def preprocess(image: Image.Image | np.ndarray) -> np.ndarray:
-    """What MNIST would have stored of a picture: (28, 28) uint8, 0 for paper, 255 for ink; all 0 if blank.
+    """What MNIST would have stored for a picture: (28, 28) uint8, 0 for paper, 255 for ink; all 0 if blank.
 
     Args:
         image: a PIL image, or a uint8 array of shape (H, W), (H, W, 3) or (H, W, 4); dark ink on light or
@@ -41,22 +41,22 @@ def preprocess(image: Image.Image | np.ndarray) -> np.ndarray:
 
 
 def normalise(images: np.ndarray | torch.Tensor) -> torch.Tensor:
-    """uint8 pictures (28, 28) or (N, 28, 28) -> float32 (N, 1, 28, 28), as the network wants them."""
+    """uint8 images (28, 28) or (N, 28, 28) -> float32 (N, 1, 28, 28), the network's input."""
     pixels = torch.as_tensor(images).reshape(-1, 1, SIZE, SIZE)
     return pixels.to(torch.float32).div_(255).sub_(MEAN).div_(STD)
 
 
 def denormalise(pictures: torch.Tensor) -> torch.Tensor:
-    """float32 (N, 1, 28, 28), as the network wants them -> uint8 (N, 28, 28), MNIST's grey levels."""
+    """float32 (N, 1, 28, 28), the network's input -> uint8 (N, 28, 28), MNIST's grey levels."""
     return ((pictures[:, 0] * STD + MEAN) * 255).round().clamp(0, 255).to(torch.uint8)
 
 
 def find_ink(image: Image.Image | np.ndarray) -> np.ndarray:
-    """Where the pen went: (h, w) uint8, 0 for paper and 255 for the strongest ink; all 0 if there is none.
+    """The ink in a picture: (h, w) uint8, 0 for paper and 255 for the strongest ink; all 0 if there is none.
 
-    On a drawing or a clean scan, paper is the commonest colour along the frame and ink whatever differs from
-    it, darker or lighter; a photograph's light, rules and grain are taken away first. The result is smaller
-    than the picture, by the same factor both ways, if that is a photograph or longer than `LONGEST_SIDE`.
+    On a drawing or a clean scan, paper is the most common colour along the frame and ink whatever differs
+    from it, darker or lighter; from a photograph, light, ruled lines and grain are removed first. The result
+    is smaller than the picture, by the same factor both ways, for a photograph or a side over `LONGEST_SIDE`.
     """
     picture = _picture(image)
     bands = [np.asarray(band) for band in picture.split()]
@@ -69,7 +69,7 @@ def find_ink(image: Image.Image | np.ndarray) -> np.ndarray:
 
 
 def upright_size(image: Image.Image | np.ndarray) -> tuple[int, int]:
-    """Width and height in pixels of the picture as it is meant to be seen."""
+    """Width and height in pixels of the picture the right way up."""
     if isinstance(image, np.ndarray):
         return image.shape[1], image.shape[0]
     turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5  # a quarter turn either way
@@ -92,7 +92,7 @@ def place(ink: np.ndarray) -> np.ndarray:
 
 def ink_box(ink: np.ndarray) -> tuple[int, int, int, int] | None:
     """(left, top, right, bottom) in pixels around the ink, right and bottom exclusive; None without ink."""
-    # A large picture's faintest pixels are smoothing and JPEG's ringing; in one as small as MNIST's, form.
+    # A large picture's faintest pixels are smoothing and JPEG ringing; in one as small as MNIST's, strokes.
     faint = FAINTEST if max(ink.shape) > 2 * SIZE else 0
     rows = np.flatnonzero(ink.max(axis=1) > faint)
     if not len(rows):
@@ -112,13 +112,13 @@ def _fit(crop: np.ndarray) -> np.ndarray:
 
 
 def _offset(profile: np.ndarray) -> int:
-    """Where a row or column profile starts so that its centre of mass lies on `CENTRE`; ink stays inside."""
+    """The start of a row or column profile that puts its centre of mass on `CENTRE`, ink kept inside."""
     mean = float(profile @ np.arange(len(profile)) / profile.sum())
     return min(max(round(CENTRE - mean), 0), SIZE - len(profile))
 
 
 def _stretch(ink: np.ndarray) -> np.ndarray:
-    """Pale ink made as strong as MNIST's, also that of a hairline that became pale when it was made small."""
+    """Pale ink made as strong as MNIST's, including hairlines that paled when they were scaled down."""
     strongest = int(ink.max(initial=0))
     if strongest >= _FULL or not strongest:
         return ink
@@ -126,7 +126,7 @@ def _stretch(ink: np.ndarray) -> np.ndarray:
 
 
 def _distance(band: np.ndarray, paper: np.uint8) -> np.ndarray:
-    """|band - paper|, without leaving uint8."""
+    """|band - paper|, in uint8 throughout."""
     return np.maximum(band, paper) - np.minimum(band, paper)
 
 

@@ -1,8 +1,8 @@
-"""A picture of a number -> the pictures that may each be one of its digits, left to right.
+"""A picture of a number -> images of its digits, left to right.
 
-Ink that hangs together is an atom. Every run of neighbouring atoms may be one digit; which are, a reader
-decides who scores them (`best_reading`). What may hold two touching digits is cut in two along many lines,
-and the same reader decides by which, if by any (`cuts`, `best_cut`).
+Each connected component of ink is an atom. Every run of neighbouring atoms may be one digit; the network's
+scores decide which are (`best_reading`). What may be two touching digits is cut in two along many lines, and
+the same scores decide along which, if any (`cuts`, `best_cut`).
 """
 
 from __future__ import annotations
@@ -17,34 +17,34 @@ from PIL import Image
 from mnist_core.imaging.connected_components import components
 from mnist_core.imaging.preprocess import FAINTEST
 
-MOST_ATOMS = 14  # a picture with more parts than this is hatching or dirt: only the largest parts are read
+MOST_ATOMS = 14  # more parts than this are hatching or dirt: only the largest are read
 MOST_TOGETHER = 4  # atoms in one digit: a four in two strokes, a barred seven, and a gap in one of them
-SPECK = 0.13  # of the largest atom's longer side: what is smaller is dirt, or a slip of the pen
+SPECK = 0.13  # of the largest atom's longer side: anything smaller is dirt, or a slip of the pen
 WIDEST = 1.6  # width over height of a digit made of several atoms
 CUT_ROWS = 64  # rows in which halves are read before a cut is chosen
 CUT_STEP = 0.05  # of the height: how far apart cuts are tried
-MOST_PLACES = 40  # at which they are
+MOST_PLACES = 40  # at which cuts are tried
 LEANS = (-0.3, 0.0, 0.3)
-EDGE = 0.1  # of the width, at either side, that no cut's middle falls in
+EDGE = 0.1  # of the width, at either side, where no cut is tried
 SHARED = 0.04  # of the height: ink this close to a cut belongs to both halves, since strokes overlap there
 MOST_SEVERED = 0.6  # of a cut may run through ink
-MOST_UNEVEN = 0.5  # in logarithm: one half is at most 1.65 times as high as the other
-MOST_INK = 0.95  # of all ink in one half, so that cutting comes to an end
-NARROWEST = 0.3  # width over height: what is narrower is one digit or none
+MOST_UNEVEN = 0.5  # natural logarithm: one half is at most 1.65 times as high as the other
+MOST_INK = 0.95  # of all ink in one half, so that cutting ends
+NARROWEST = 0.3  # width over height: anything narrower is one digit or none
 # What follows is in log-probability. The first four were fitted to 1,367 touching pairs and 1,012 single
-# digits of which the network is unsure, all drawn by rule: a softmax over all cuts and the whole, in which
-# the likelihood of everything that reads right is highest, a single digit counting three times.
+# digits of which the network is unsure, all synthetic: by maximum likelihood of the correct readings, in a
+# softmax over all cuts and the whole, a single digit counting three times.
 HALVES_WEIGHT = 3.2  # of what the network reads in the halves
 WHOLE_WEIGHT = 4.2  # of what it reads in the whole
 UNEVEN_COST = 2.9  # of halves whose heights differ by a factor of e
 CUT_COST = 5.3  # of any cut
 # With less support than this a piece is neither one digit nor two: it stays whole, and the network is not
-# sure of it. Of people's letters 42 % are then cut, not 53 %, for one touching pair in fifty.
+# sure of it. Then 42 % of people's letters are cut instead of 53 %, at a cost of one touching pair in fifty.
 LEAST_SUPPORT = -8.0
-# Of a broad whole, a half that is broad too and no digit may be several: that is taken to be so likely. It
-# brings three touching digits from 14 to 35 %, and costs two of them half a point.
+# In a broad piece, a half that is broad too and reads as no digit may be several: this is its assumed score.
+# It raises three touching digits from 14 to 35 % right, and costs pairs half a point.
 SEVERAL_WHOLE, SEVERAL_BREADTH, SEVERAL_LIKELY = 1.8, 1.05, -0.8
-# The rest was chosen on numbers composed of digits drawn by rule.
+# The rest was chosen on numbers composed of synthetic digits.
 BROAD, BROAD_COST = 0.95, 2.0  # of each unit of width over height beyond the first number
 GAP_COST = 0.15  # of a gap between two digits whose boxes stand apart
 OVERLAP_COST = 2.5  # of all of the narrower digit's box lying within the other's
@@ -73,7 +73,7 @@ class Piece:
 
 
 def atoms(ink: np.ndarray) -> list[Piece]:
-    """The connected parts of ink (H, W), left to right by their middles; specks and dirt left out."""
+    """The connected components of ink (H, W), left to right by their middles, without specks and dirt."""
     parts = components(ink > FAINTEST)
     if not len(parts):
         return []
@@ -90,7 +90,7 @@ def atoms(ink: np.ndarray) -> list[Piece]:
 
 
 def join(pieces: list[Piece]) -> Piece:
-    """Several pieces as one."""
+    """Several pieces joined into one."""
     if len(pieces) == 1:
         return pieces[0]
     boxes = np.array([piece.box for piece in pieces])
@@ -106,12 +106,12 @@ def join(pieces: list[Piece]) -> Piece:
 
 @dataclass(frozen=True)
 class Cut:
-    """A straight line through a piece, from top to bottom, that may part two touching digits.
+    """A straight line through a piece, from top to bottom, that may separate two touching digits.
 
     Attributes:
         middle: where it crosses the middle row, as a share of the width.
         lean: columns to the right for each row upwards.
-        uneven: how much higher one half is than the other, as the logarithm of the ratio of their heights.
+        uneven: the logarithm of the ratio of the halves' heights, the higher over the lower.
         breadths: width over height of either half.
     """
 
@@ -129,7 +129,7 @@ class Cut:
 
 
 def shrink(ink: np.ndarray) -> np.ndarray:
-    """Ink (h, w) in at most `CUT_ROWS` rows, which is more than the network sees."""
+    """Ink (h, w) scaled down to `CUT_ROWS` rows at most, still more than the network sees."""
     height, width = ink.shape
     if height <= CUT_ROWS:
         return ink
@@ -138,7 +138,7 @@ def shrink(ink: np.ndarray) -> np.ndarray:
 
 
 def cuts(ink: np.ndarray) -> list[Cut]:
-    """The cuts through ink (h, w) that sever little of it and leave two halves of about the same height."""
+    """The cuts through ink (h, w) that sever little of it and leave halves of about equal height."""
     height, width = ink.shape
     if width < NARROWEST * height:
         return []
@@ -168,13 +168,13 @@ def part(piece: Piece, cut: Cut) -> tuple[Piece, Piece]:
 
 
 def best_cut(cuts: list[Cut], probabilities: np.ndarray, whole: float) -> Cut | None:
-    """The cut by which a piece is two digits rather than one; None if it is one, or none.
+    """The cut by which a piece is two digits rather than one; None if it is one digit, or none.
 
-    Neighbouring cuts that are read alike speak for each other: what counts is all that speaks for a reading.
+    Cuts that lead to the same reading support each other: the reading with the largest sum of scores wins.
 
     Args:
         cuts: n of them.
-        probabilities: (n, 2, 10), what the network reads in their halves.
+        probabilities: (n, 2, 10), the network's for their halves.
         whole: logarithm of the likeliest digit's probability when the piece is read as one.
     """
     likely, digits = np.log(probabilities.max(axis=2)), probabilities.argmax(axis=2)  # (n, 2)
@@ -198,7 +198,7 @@ def _lines(shape: tuple[int, int], middles: np.ndarray, leans: np.ndarray) -> np
 
 
 def _ink_up_to(ink: np.ndarray, lines: np.ndarray) -> np.ndarray:
-    """The share of ink (h, w) that lies left of each of the lines (n, h) or on it: (n,)."""
+    """The share of ink (h, w) on or to the left of each of the lines (n, h): (n,)."""
     height, width = ink.shape
     sums = np.cumsum(ink, axis=1, dtype=np.float64)[np.arange(height), lines.astype(int).clip(0, width - 1)]
     return np.where(lines < 0, 0, sums).sum(axis=1) / ink.sum()
@@ -216,11 +216,11 @@ def best_reading(
 ) -> list[Piece]:
     """The grouping of neighbouring pieces into digits that scores best.
 
-    Borders between digits cost more the more the digits overlap, and gaps that a digit spans more the wider.
+    A border between digits costs more the more they overlap, and a gap within a digit more the wider it is.
 
     Args:
         pieces: left to right.
-        score: for each of some pieces, the logarithm of how probably it is a digit.
+        score: gives the log-probability of each piece being a digit.
     """
     count = len(pieces)
     spans = [(i, j) for i in range(count) for j in range(i + 1, min(i + MOST_TOGETHER, count) + 1)]
@@ -252,7 +252,7 @@ def _breadth_cost(piece: Piece) -> float:
 
 
 def _gap_cost(members: list[Piece]) -> float:
-    """What a digit made of these atoms loses for tall ones that stand clear of each other."""
+    """The cost of joining these atoms into a digit, for gaps between tall ones."""
     tallest = max(piece.height for piece in members)
     gaps = [
         right.box[0] - left.box[2]
@@ -263,7 +263,7 @@ def _gap_cost(members: list[Piece]) -> float:
 
 
 def _border_cost(left: Piece, right: Piece) -> float:
-    """What it costs to call two neighbours two digits."""
+    """The cost of taking two neighbours for two digits."""
     overlap = min(left.box[2], right.box[2]) - max(left.box[0], right.box[0])
     return GAP_COST + OVERLAP_COST * max(0.0, overlap / min(left.width, right.width))
 

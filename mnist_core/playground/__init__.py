@@ -1,8 +1,8 @@
-"""The book's chapter, to touch: a list of toys, each a plain function that computes with torch and shows how.
+"""The book's chapter, hands on: a list of toys, each a plain function that computes with torch and shows how.
 
 A toy takes the values of its controls and returns a `Scene`: grids, diagrams, tables and curves as plain
-values, and the same in words. Nothing here draws, and nothing touches torch's global generator, so a toy
-never disturbs a training run beside it.
+values, and the same in words. Nothing here renders, and nothing touches torch's global random generator, so
+a toy never disturbs a training run.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The bends between layers, their slopes, and what a network is without them."""
+"""Activation functions, their derivatives, and what a network is without them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DEEPEST = 6
 
 
 def activation(kind: str, slope: float, at: float) -> Scene:
-    """An activation function and its derivative, which is what training feels of it."""
+    """An activation function and its derivative, which the gradients are multiplied by."""
     functions = {
         "sigmoid": torch.sigmoid,
         "tanh": torch.tanh,
@@ -44,41 +44,43 @@ def activation(kind: str, slope: float, at: float) -> Scene:
         ),
         said=f"At x = {short(at)}, {kind} gives {exact(heights[-1])} and its derivative is "
         f"{exact(gradients[-1])}. "
-        f"Between −5 and 5 its values lie from {short(min(heights))} to {short(max(heights))}, and its "
-        "derivative "
-        f"is at most {short(max(gradients))}.",
+        f"Between −5 and 5 its values range from {short(min(heights))} to {short(max(heights))}, and its "
+        f"derivative is at most {short(max(gradients))}.",
     )
 
 
-def linear_stack(depth: int, bend: str, seed: int) -> Scene:
-    """A stack of linear layers against the one linear layer that their matrices multiply to."""
-    chance = torch.Generator().manual_seed(seed)
+def linear_stack(depth: int, between: str, seed: int) -> Scene:
+    """A stack of linear layers against the single linear layer that is the product of their matrices."""
+    generator = torch.Generator().manual_seed(seed)
     sizes = [1, *[_WIDTH] * (depth - 1), 1]
     stack = [
-        (torch.randn(wide, narrow, generator=chance) / narrow**0.5, torch.randn(wide, generator=chance) / 2)
+        (
+            torch.randn(wide, narrow, generator=generator) / narrow**0.5,
+            torch.randn(wide, generator=generator) / 2,
+        )
         for narrow, wide in itertools.pairwise(sizes)
     ]
-    bends = {"none": lambda x: x, "ReLU": F.relu, "tanh": torch.tanh}
+    functions = {"none": lambda x: x, "ReLU": F.relu, "tanh": torch.tanh}
     x = torch.linspace(-3, 3, 121)[:, None]
     y, matrix, shift = x, torch.eye(1), torch.zeros(1)
     for place, (weight, bias) in enumerate(stack):
         y = F.linear(y, weight, bias)
         matrix, shift = weight @ matrix, weight @ shift + bias
         if place < depth - 1:
-            y = bends[bend](y)
+            y = functions[between](y)
     single = F.linear(x, matrix, shift)
     apart = (y - single).abs().max().item()
     verdict = (
         "They are the same line: depth alone adds nothing."
         if apart < 1e-4
-        else "The bends between the layers make it a curve that no single layer can draw."
+        else "The non-linearities make it a curve that no single linear layer can draw."
     )
     lines = [("the stack", y), ("one linear layer", single)]
     return Scene(
         parts=[
             Table(
                 title="The product of all matrices",
-                head=("a", "b", "numbers in the stack", "largest difference"),
+                head=("a", "b", "parameters in the stack", "largest difference"),
                 rows=[
                     [
                         f"{exact(matrix.item())}",
@@ -97,8 +99,8 @@ def linear_stack(depth: int, bend: str, seed: int) -> Scene:
                 for name, values in lines
             ],
         ),
-        said=f"{depth} linear layers with {'no bend' if bend == 'none' else bend} between them, against y "
-        "= ax + b with "
+        said=f"{depth} linear layer{'' if depth == 1 else 's'} with "
+        f"{'no activation' if between == 'none' else between} in between, against y = ax + b with "
         f"a = {exact(matrix.item())} and b = {exact(shift.item())}: they differ by at most "
         f"{apart:.2g}. {verdict}",
     )
@@ -121,12 +123,12 @@ TOYS = (
         ),
     ),
     Toy(
-        title="Why a bend",
+        title="Why non-linearity",
         group=GROUP,
         show=linear_stack,
         controls=(
             Slider(name="depth", label="Layers", low=1, high=_DEEPEST, step=1, value=3),
-            Choice(name="bend", label="Between them", options=("none", "ReLU", "tanh"), value="none"),
+            Choice(name="between", label="Between them", options=("none", "ReLU", "tanh"), value="none"),
             Steps(name="seed", label="Other weights", last=20, value=3),
         ),
     ),

@@ -1,4 +1,4 @@
-"""The same thing twice: by hand, and with what torch brings along."""
+"""The same thing twice: by hand, and with torch's own classes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, RandomSampler, TensorDataset
 
 from mnist_core.playground.scene import Choice, Code, Scene, Slider, Steps, Table, Toy
 
-GROUP = "By hand, and by torch"
+GROUP = "By hand and with torch"
 _INPUTS, _OUTPUTS = 256, 4
 _DIGITS = 12
 
@@ -33,12 +33,12 @@ for batch in loader:"""
 
 
 def layer_by_hand(rows: int, seed: int) -> Scene:
-    """A linear layer of 256 inputs and 4 outputs, as matrices and as `nn.Linear`, with the same numbers."""
-    chance = torch.Generator().manual_seed(seed)
-    weights = (torch.randn(_INPUTS, _OUTPUTS, generator=chance) / math.sqrt(_INPUTS)).requires_grad_()
+    """A linear layer of 256 inputs and 4 outputs, by hand and as `nn.Linear`, with the same parameters."""
+    generator = torch.Generator().manual_seed(seed)
+    weights = (torch.randn(_INPUTS, _OUTPUTS, generator=generator) / math.sqrt(_INPUTS)).requires_grad_()
     bias = torch.zeros(_OUTPUTS, requires_grad=True)
-    x = torch.randn(rows, _INPUTS, generator=chance)
-    layer = nn.utils.skip_init(nn.Linear, _INPUTS, _OUTPUTS)  # its own first numbers would not be ours
+    x = torch.randn(rows, _INPUTS, generator=generator)
+    layer = nn.utils.skip_init(nn.Linear, _INPUTS, _OUTPUTS)  # its own initialisation would not be ours
     with torch.no_grad():
         layer.weight.copy_(weights.T)
         layer.bias.copy_(bias)
@@ -60,27 +60,26 @@ def layer_by_hand(rows: int, seed: int) -> Scene:
                 ],
             ),
         ],
-        said=f"Over {rows} {'row' if rows == 1 else 'rows'} of {_INPUTS} inputs the outputs differ by at "
-        "most "
-        f"{apart:.1e}, and the gradients of the weights by at most {slopes_apart:.1e}: rounding, and "
-        "nothing else. "
-        f"Both learn {_INPUTS} × {_OUTPUTS} + {_OUTPUTS} = {_INPUTS * _OUTPUTS + _OUTPUTS} numbers.",
+        said=f"Given the same weights, over {rows} {'row' if rows == 1 else 'rows'} of {_INPUTS} inputs the "
+        f"outputs differ by at most {apart:.1e}, and the gradients of the weights by at most "
+        f"{slopes_apart:.1e}: only rounding. Both have {_INPUTS} × {_OUTPUTS} + {_OUTPUTS} = "
+        f"{_INPUTS * _OUTPUTS + _OUTPUTS} parameters.",
     )
 
 
 def batches_by_hand(size: int, order: str, seed: int) -> Scene:
-    """Twelve examples in batches, cut from a permutation and drawn from a `DataLoader`."""
+    """Twelve examples in batches, cut from a permutation and taken from a `DataLoader`."""
     data = torch.arange(_DIGITS)
     shuffle = order == "shuffled"
     place = torch.randperm(_DIGITS, generator=torch.Generator().manual_seed(seed)) if shuffle else data
     by_hand = [data[place[start : start + size]] for start in range(0, _DIGITS, size)]
     examples = TensorDataset(data)
-    chance = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     loader = DataLoader(
         examples,
         batch_size=size,
-        sampler=RandomSampler(examples, generator=chance) if shuffle else None,
-        generator=torch.Generator(),  # or it would draw from everybody's
+        sampler=RandomSampler(examples, generator=generator) if shuffle else None,
+        generator=torch.Generator(),  # or it would draw from torch's global one
     )
     by_torch = [batch for (batch,) in loader]
     same = len(by_hand) == len(by_torch) and all(map(torch.equal, by_hand, by_torch))
@@ -100,7 +99,7 @@ def batches_by_hand(size: int, order: str, seed: int) -> Scene:
         ],
         said=f"{_DIGITS} examples in batches of {size}: {len(by_hand)} batches, the last of "
         f"{len(by_hand[-1])}. "
-        + ("Both ways give the same batches in the same order." if same else "The two ways differ."),
+        + ("From the same permutation, both ways give the same batches." if same else "The two ways differ."),
     )
 
 

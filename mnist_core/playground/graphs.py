@@ -1,4 +1,4 @@
-"""What lies behind `backward()`: gradients by the chain rule, and graphs run at once or later."""
+"""What is behind `backward()`: gradients by the chain rule, and eager and deferred execution."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _told(step: int, w: float, value: dict[str, float], gradient: dict[str, floa
     """The latest step, in words."""
     if step == 0:
         return (
-            f"w = {short(w)}, x = {_X}, b = {short(_BIAS)}, and y = {_WANTED} is wanted. Go forward "
+            f"w = {short(w)}, x = {_X}, b = {short(_BIAS)}, and the target is y = {_WANTED}. Go forward "
             "step by step."
         )
     if step <= len(_FORWARD):
@@ -106,7 +106,7 @@ def _told(step: int, w: float, value: dict[str, float], gradient: dict[str, floa
     if after is None:
         return f"Backward begins: dL/dL = {local}."
     end = (
-        f" A step against it changes w by minus the learning rate times {exact(gradient['w'])}."
+        f" A step of SGD changes w by minus the learning rate times {exact(gradient['w'])}."
         if name == "w"
         else ""
     )
@@ -117,7 +117,7 @@ def _told(step: int, w: float, value: dict[str, float], gradient: dict[str, floa
 
 
 def eager_and_deferred(step: int, x: float) -> Scene:
-    """The same three lines, computed as they are read, and written into a graph that runs afterwards."""
+    """The same three lines, executed one by one, and recorded as a graph that runs afterwards."""
     given = torch.tensor(x)
     eager, result = {}, given
     for name, rule in (("a", lambda v: v * 3), ("b", lambda v: v + 2), ("c", torch.relu)):
@@ -141,10 +141,10 @@ def eager_and_deferred(step: int, x: float) -> Scene:
         for place, node in enumerate(written)
     ]
     said = (
-        "Nothing has been read yet."
+        "Nothing has been executed yet."
         if step == 0
-        else f"Line {step} has been read. Eager: its value is there, {list(eager.values())[step - 1]:.2f}. "
-        "Deferred: only a node has been written."
+        else f"Line {step} is executed. Eager: its value is there, {list(eager.values())[step - 1]:.2f}. "
+        "Deferred: only a node is recorded."
         if step <= 3
         else f"The graph runs: node {run} of 3 gives {ran.values[written[run - 1].name]:.2f}, as eager "
         "execution did."
@@ -152,7 +152,7 @@ def eager_and_deferred(step: int, x: float) -> Scene:
     return Scene(
         parts=[
             Code(
-                title="What is written",
+                title="The code",
                 text="\n".join((f"x = torch.tensor({x})", *_EAGER_LINES)),
                 marked=frozenset({step} if 1 <= step <= 3 else ()),
             ),

@@ -1,4 +1,4 @@
-"""The chapter's layers, each on an example small enough to follow every number."""
+"""The chapter's layers, each on an example small enough to follow by hand."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _RING = (  # a small picture to begin with: a ring
 _WEIGHTS = torch.tensor([[1.0, -0.5, 0.5], [-1.0, 1.5, 0.25]])  # two units, three inputs
 _BIAS = torch.tensor([0.5, -1.0])
 _UNITS = torch.tensor([0.9, 0.4, 0.7, 0.2, 0.8, 0.5, 0.3, 0.6, 1.0, 0.1])
-_THROWS = 1000
+_DRAWS = 1000
 
 
 def fully_connected(inputs: tuple[float, ...], unit: str) -> Scene:
@@ -71,12 +71,12 @@ def fully_connected(inputs: tuple[float, ...], unit: str) -> Scene:
             Grid(title="biases b", values=numbers(_BIAS), marked=frozenset({(0, chosen)})),
         ],
         said=f"y{chosen + 1} = {products} + {short(_BIAS[chosen].item())} = {short(y[chosen].item())}. "
-        "Two units with three inputs each learn 2 × 3 weights and 2 biases: 8 numbers.",
+        "Two units with three inputs each have 2 × 3 weights and 2 biases: 8 parameters.",
     )
 
 
 def convolution(cells: tuple[float, ...], kind: str, size: int, stride: int, padding: int, at: Spot) -> Scene:
-    """A kernel slides over a small picture: at each stop, products and their sum."""
+    """A kernel slides over a small image: at each position, products and their sum."""
     x = F.pad(torch.tensor(cells).reshape(1, 1, _SIDE, _SIDE).float(), (padding,) * 4)
     kernel = _kernel(kind, size)
     y = F.conv2d(x, kernel[None, None], stride=stride)[0, 0]  # (out, out)
@@ -94,7 +94,7 @@ def convolution(cells: tuple[float, ...], kind: str, size: int, stride: int, pad
             ),
             Grid(title="kernel", values=numbers(kernel)),
             Grid(
-                title="output: click a number to work it out",
+                title="output: click a number to see its sum",
                 values=numbers(y),
                 picks="at",
                 marked=frozenset({(row, column)}),
@@ -102,14 +102,13 @@ def convolution(cells: tuple[float, ...], kind: str, size: int, stride: int, pad
             Grid(title="products under the kernel", values=numbers(patch * kernel)),
         ],
         said=f"Output size: ⌊({_SIDE} + 2 × {padding} − {size}) / {stride}⌋ + 1 = {len(y)}. "
-        f"The output at row {row}, column {column} is the sum of the {size * size} products of the marked "
-        "patch "
+        f"The output at row {row}, column {column} is the sum of the products of the marked patch "
         f"and the kernel: {short((patch * kernel).sum().item())}.",
     )
 
 
 def pooling(cells: tuple[float, ...], how: str, size: int, at: Spot) -> Scene:
-    """Each block of a picture becomes one number: its largest, its mean, or its smallest."""
+    """Each block of an image becomes one number: its largest, its mean, or its smallest."""
     x = torch.tensor(cells).reshape(1, 1, _SIDE, _SIDE).float()
     pools = {"max": F.max_pool2d, "mean": F.avg_pool2d, "min": lambda x, size: -F.max_pool2d(-x, size)}
     y = pools[how](x, size)[0, 0]
@@ -127,13 +126,12 @@ def pooling(cells: tuple[float, ...], how: str, size: int, at: Spot) -> Scene:
             ),
         ],
         said=f"The {how} of {', '.join(inside)} is {short(y[row, column].item())}. {_SIDE} × {_SIDE} "
-        "numbers become "
-        f"{len(y)} × {len(y)}, and nothing is learnt.",
+        f"numbers become {len(y)} × {len(y)}, without any parameters.",
     )
 
 
 def transposed_convolution(cells: tuple[float, ...], size: int, stride: int, at: Spot) -> Scene:
-    """Each input number lays down a scaled copy of the kernel; where copies overlap, they add up."""
+    """Each input number adds a scaled copy of the kernel to the output; where copies overlap, they add up."""
     x = torch.tensor(cells).reshape(1, 1, 3, 3).float()
     ramp = torch.tensor([min(i + 1, size - i) for i in range(size)], dtype=torch.float32)
     kernel = torch.outer(ramp, ramp)
@@ -174,25 +172,24 @@ def transposed_convolution(cells: tuple[float, ...], size: int, stride: int, at:
     )
 
 
-def dropout(units: tuple[float, ...], rate: float, throw: int, when: str) -> Scene:
-    """Units switched off by chance while training, and none when the network is used."""
+def dropout(units: tuple[float, ...], rate: float, draw: int, when: str) -> Scene:
+    """Units dropped at random during training, and none at inference."""
     on = torch.tensor(units).bool()
-    if when == "training" and throw:
-        chance = torch.rand(len(units), generator=torch.Generator().manual_seed(throw))
-        on = on & (chance >= rate)
+    if when == "training" and draw:
+        drawn = torch.rand(len(units), generator=torch.Generator().manual_seed(draw))
+        on = on & (drawn >= rate)
     scale = 1 / (1 - rate) if when == "training" else 1.0
     passed = _UNITS * on * scale  # (10,)
-    many = torch.rand(_THROWS, len(units), generator=torch.Generator().manual_seed(0)) >= rate
+    many = torch.rand(_DRAWS, len(units), generator=torch.Generator().manual_seed(0)) >= rate
     mean = (_UNITS * many / (1 - rate)).sum(dim=1).mean().item()
     return Scene(
         parts=[
             Grid(title="switches: click a unit off or on", values=[list(units)], edits="units"),
             _dropout_diagram(on, passed),
         ],
-        said=f"{int((~on).sum())} of {len(units)} units are off. What passes is multiplied by "
-        f"{short(scale)}, and the "
-        f"next unit receives {short(passed.sum().item())}. With all units on and no scaling it would be "
-        f"{short(_UNITS.sum().item())}; the average over {_THROWS:,} throws is {short(mean)}.",
+        said=f"{int((~on).sum())} of {len(units)} units are off. The others are multiplied by "
+        f"{short(scale)}, and the next unit receives {short(passed.sum().item())}. With all units on and no "
+        f"scaling it would be {short(_UNITS.sum().item())}; the mean over {_DRAWS:,} draws is {short(mean)}.",
     )
 
 
@@ -220,7 +217,7 @@ def recurrence(inputs: tuple[float, ...], memory: float) -> Scene:
     return Scene(
         parts=[
             Grid(title="inputs x: click to change", values=[list(inputs)], edits="inputs"),
-            Diagram(title="The unit, its state handed on", nodes=nodes, edges=edges, height=0.36),
+            Diagram(title="The unit, unrolled over time", nodes=nodes, edges=edges, height=0.36),
         ],
         curves=Curves(
             x_name="time",
@@ -242,8 +239,8 @@ def _kernel(kind: str, size: int) -> torch.Tensor:
     middle = torch.zeros(size, size)
     middle[size // 2, size // 2] = 1
     return {
-        "upright edges": across,
-        "level edges": across.T,
+        "vertical edges": across,
+        "horizontal edges": across.T,
         "blur": torch.full((size, size), 1 / size**2),
         "copy": middle,
     }[kind]
@@ -257,7 +254,7 @@ def _dropout_diagram(on: torch.Tensor, passed: torch.Tensor) -> Diagram:
     ]
     nodes.append(Node(name="y", x=0.5, y=0.82, text=short(passed.sum().item()), state="now"))
     edges = [Edge(start=f"h{i}", end="y", state="" if on[i] else "off") for i in range(count)]
-    return Diagram(title="What the units hand on", nodes=nodes, edges=edges, height=0.36)
+    return Diagram(title="What the units pass on", nodes=nodes, edges=edges, height=0.36)
 
 
 def _block(top: int, left: int, size: int) -> frozenset[Spot]:
@@ -280,7 +277,7 @@ TOYS = (
             Cells(
                 name="inputs", label="Inputs", columns=3, among=(-1.0, 0.0, 1.0, 2.0), value=(1.0, 2.0, -1.0)
             ),
-            Choice(name="unit", label="Work out", options=("y1", "y2"), value="y1"),
+            Choice(name="unit", label="Compute", options=("y1", "y2"), value="y1"),
         ),
     ),
     Toy(
@@ -292,8 +289,8 @@ TOYS = (
             Choice(
                 name="kind",
                 label="Kernel",
-                options=("upright edges", "level edges", "blur", "copy"),
-                value="upright edges",
+                options=("vertical edges", "horizontal edges", "blur", "copy"),
+                value="vertical edges",
             ),
             Slider(name="size", label="Kernel size", low=1, high=5, step=1, value=3),
             Slider(name="stride", label="Stride", low=1, high=3, step=1, value=1),
@@ -309,7 +306,7 @@ TOYS = (
             Cells(
                 name="cells", label="Input", columns=_SIDE, among=tuple(map(float, range(10))), value=_HILLS
             ),
-            Choice(name="how", label="Keep the", options=("max", "mean", "min"), value="max"),
+            Choice(name="how", label="Pool by", options=("max", "mean", "min"), value="max"),
             Slider(name="size", label="Block size", low=1, high=6, step=1, value=2),
             Pick(name="at", label="Output"),
         ),
@@ -337,9 +334,9 @@ TOYS = (
         show=dropout,
         controls=(
             Cells(name="units", label="Switches", columns=10, among=(1.0, 0.0), value=(1.0,) * 10),
-            Slider(name="rate", label="Share switched off", low=0.0, high=0.9, step=0.05, value=0.25),
+            Slider(name="rate", label="Dropout rate", low=0.0, high=0.9, step=0.05, value=0.25),
             Choice(name="when", label="While", options=("training", "testing"), value="training"),
-            Steps(name="throw", label="Throw of the dice", last=50, value=1),
+            Steps(name="draw", label="Random draw", last=50, value=1),
         ),
     ),
     Toy(

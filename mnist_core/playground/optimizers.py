@@ -1,4 +1,4 @@
-"""Ways down a loss: four optimizers on one surface, and one optimizer with batches of every size."""
+"""Ways down a loss: four optimizers on one surface, and one optimizer with three batch sizes."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ GROUP = "Loss and optimizers"
 _STEPS = 80
 _CELLS = 48  # of the landscape, along each side
 _EXAMPLES = 64
-_PASSES = 6  # over all examples
-_TRUE_SLOPE, _TRUE_SHIFT = 1.5, -0.5
+_EPOCHS = 6
+_TRUE_SLOPE, _TRUE_INTERCEPT = 1.5, -0.5
 
 Rule = Callable[[torch.Tensor, dict[str, torch.Tensor], float], torch.Tensor]
 """A gradient, what the rule remembers (changed in place, empty at first) and a learning rate -> the step."""
 
 
 def sgd(gradient: torch.Tensor, memory: dict[str, torch.Tensor], rate: float) -> torch.Tensor:
-    """Straight down the slope."""
+    """Straight down the gradient."""
     return -rate * gradient
 
 
 def momentum(gradient: torch.Tensor, memory: dict[str, torch.Tensor], rate: float) -> torch.Tensor:
-    """Down a running sum of slopes: a ball that rolls."""
+    """Down a running sum of gradients: a rolling ball."""
     memory["pace"] = 0.9 * memory.get("pace", 0) + gradient
     return -rate * memory["pace"]
 
@@ -51,9 +51,9 @@ def adam(gradient: torch.Tensor, memory: dict[str, torch.Tensor], rate: float) -
     return -rate * mean / (size.sqrt() + 1e-8)
 
 
-# Each rule with its learning rate at "1": what suits surfaces of this size. Rules differ by far in the step
-# they make of one gradient, which is why a rate is never carried from one to another. They are written out,
-# as torch.optim has them, because torch.optim takes seconds to load its compiler on first use.
+# Each rule with its learning rate at "1": what suits surfaces of this size. Rules differ widely in the step
+# they make of one gradient, so a rate for one means nothing for another. They are written out, as torch.optim
+# has them, because torch.optim takes seconds to load its compiler on first use.
 RULES: dict[str, tuple[Rule, float]] = {
     "SGD": (sgd, 0.05),
     "momentum": (momentum, 0.02),
@@ -74,7 +74,7 @@ _SURFACES: dict[str, tuple[Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
 
 
 def optimizers(surface: str, rate: float, noise: float) -> Scene:
-    """SGD, momentum, Adadelta and Adam walk down the same surface from the same place."""
+    """SGD, momentum, Adadelta and Adam descend the same surface from the same point."""
     height, start = _SURFACES[surface]
     walks = {name: _walk(rule, height, start, rate * own, noise) for name, (rule, own) in RULES.items()}
     losses = {name: [height(*torch.tensor(spot)).item() for spot in walk] for name, walk in walks.items()}
@@ -100,48 +100,47 @@ def optimizers(surface: str, rate: float, noise: float) -> Scene:
 
 def batches(size: str, rate: float) -> Scene:
     """A line fitted to 64 points by SGD: a step after each example, after a few, or after all."""
-    chance = torch.Generator().manual_seed(0)
-    x = torch.randn(_EXAMPLES, generator=chance)
-    y = _TRUE_SLOPE * x + _TRUE_SHIFT + 0.6 * torch.randn(_EXAMPLES, generator=chance)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(_EXAMPLES, generator=generator)
+    y = _TRUE_SLOPE * x + _TRUE_INTERCEPT + 0.6 * torch.randn(_EXAMPLES, generator=generator)
     batch = {"1: stochastic": 1, "8: mini-batch": 8, "64: batch": _EXAMPLES}[size]
-    line = torch.tensor([-1.0, 2.0], requires_grad=True)  # slope and shift
+    line = torch.tensor([-1.0, 2.0], requires_grad=True)  # slope and intercept
     walk, losses = [tuple(line.tolist())], []
-    read = 0
-    for _ in range(_PASSES):
-        for part in torch.randperm(_EXAMPLES, generator=chance).split(batch):
-            losses.append((read, _misfit(line, x, y).item()))
+    seen = 0
+    for _ in range(_EPOCHS):
+        for part in torch.randperm(_EXAMPLES, generator=generator).split(batch):
+            losses.append((seen, _misfit(line, x, y).item()))
             (gradient,) = torch.autograd.grad(_misfit(line, x[part], y[part]), line)
             with torch.no_grad():
                 line += sgd(gradient, {}, rate)
-            read += len(part)
+            seen += len(part)
             walk.append(tuple(line.tolist()))
-    losses.append((read, _misfit(line, x, y).item()))
+    losses.append((seen, _misfit(line, x, y).item()))
     steps = len(walk) - 1
     return Scene(
         parts=[
             Surface(
-                title="The loss over slope and shift, and the way down it",
+                title="The loss over slope and intercept, and the path down it",
                 x_range=(-2, 4),
                 y_range=(-3, 3),
                 heights=_landscape(lambda a, b: _misfit(torch.stack([a, b]), x, y), (-2, 4), (-3, 3)),
                 walks=[("SGD", walk)],
                 x_name="slope",
-                y_name="shift",
+                y_name="intercept",
             ),
             Table(
                 title="The line",
-                head=("", "slope", "shift"),
+                head=("", "slope", "intercept"),
                 rows=[
                     ["found", *(f"{value:.3f}" for value in walk[-1])],
-                    ["the points were made with", f"{_TRUE_SLOPE:.3f}", f"{_TRUE_SHIFT:.3f}"],
+                    ["true", f"{_TRUE_SLOPE:.3f}", f"{_TRUE_INTERCEPT:.3f}"],
                 ],
             ),
         ],
-        curves=Curves(x_name="examples read", y_name="loss", lines=[("loss", losses)]),
-        said=f"{_PASSES} passes over {_EXAMPLES} examples, {batch} at a time, make {steps} steps. The loss "
-        "over all "
-        f"examples falls from {short(losses[0][1])} to {losses[-1][1]:.3f}. "
-        + ("Single examples disagree, so the way is crooked." if batch == 1 else
+        curves=Curves(x_name="samples seen", y_name="loss", lines=[("loss", losses)]),
+        said=f"{_EPOCHS} epochs over {_EXAMPLES} examples, {batch} at a time, make {steps} steps. The loss "
+        f"over all examples goes from {short(losses[0][1])} to {losses[-1][1]:.3f}. "
+        + ("Single examples disagree, so the path zigzags." if batch == 1 else
            "All examples agree on each step, but there are few." if batch == _EXAMPLES else
            "A few examples at a time: nearly straight, and many steps."),
     )  # fmt: skip
@@ -154,25 +153,25 @@ def _walk(
     rate: float,
     noise: float,
 ) -> list[tuple[float, float]]:
-    """Where an optimizer goes from `start`, its gradients shaken as those of small batches are."""
-    chance = torch.Generator().manual_seed(1)
+    """An optimizer's path from `start`, its gradients as noisy as those of small batches."""
+    generator = torch.Generator().manual_seed(1)
     spot = torch.tensor(start, requires_grad=True)
     memory: dict[str, torch.Tensor] = {}
     walk = [start]
     for _ in range(_STEPS):
         (gradient,) = torch.autograd.grad(height(*spot), spot)
-        gradient = gradient + noise * torch.randn(2, generator=chance)
+        gradient = gradient + noise * torch.randn(2, generator=generator)
         with torch.no_grad():
             spot += rule(gradient, memory, rate)
-            spot.clamp_(-10, 10)  # whoever leaves the map does not overflow
+            spot.clamp_(-10, 10)  # so that a diverging path does not overflow
         walk.append(tuple(spot.tolist()))
     return walk
 
 
 def _misfit(line: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Mean squared error of y = line[0] x + line[1], for lines of any shape (2, ...)."""
-    slope, shift = line[0][..., None], line[1][..., None]
-    return (slope * x + shift - y).square().mean(dim=-1)
+    slope, intercept = line[0][..., None], line[1][..., None]
+    return (slope * x + intercept - y).square().mean(dim=-1)
 
 
 def _landscape(

@@ -1,4 +1,4 @@
-"""What a toy shows and what can be changed in it: plain values, which a page draws and a test reads."""
+"""What a toy shows and what can be changed in it: plain values, which a page renders and a test reads."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 Spot = tuple[int, int]  # (row, column), from 0
 
 
-# What can be changed. Each has a `name`, which is the toy's argument, and `check`s what a page sends for it.
+# The controls. Each has a `name`, which is the toy's argument, and `check`s what a page sends for it.
 
 
 @dataclass(frozen=True, kw_only=True)
 class Slider:
-    """A number from `low` to `high`, in steps; a whole one if `step` is."""
+    """A number from `low` to `high`, in steps; whole if `step` is."""
 
     name: str
     label: str
@@ -109,11 +109,11 @@ class Grid:
     """Numbers in rows.
 
     Attributes:
-        marked: places that stand out.
+        marked: highlighted places.
+        aside: faded places.
         edits: the `Cells` that it shows, whose numbers change at a click.
         picks: the `Pick` that a click moves.
-        aside: places that stand back.
-        border: so many rows and columns on each side are not part of the `Cells`: padding.
+        border: rows and columns of padding on each side, which are not part of the `Cells`.
         heads: a name for each column.
     """
 
@@ -129,7 +129,7 @@ class Grid:
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """A circle of a `Diagram`: its place from 0 to 1, what stands in it and what beneath it."""
+    """A circle of a `Diagram`: its place from 0 to 1, the text in it and the text beneath it."""
 
     name: str
     x: float
@@ -141,7 +141,7 @@ class Node:
 
 @dataclass(frozen=True, kw_only=True)
 class Edge:
-    """A line of a `Diagram` from node to node; as thick as `weight`, dashed when it is negative."""
+    """A line of a `Diagram` from node to node; `weight` sets its width, dashed when it is negative."""
 
     start: str
     end: str
@@ -162,7 +162,7 @@ class Diagram:
 
 @dataclass(frozen=True, kw_only=True)
 class Surface:
-    """A landscape from above: heights (rows are y, ascending), and who walked where on it."""
+    """A surface from above: heights (rows are y, ascending), and the paths across it, by name."""
 
     title: str
     x_range: tuple[float, float]
@@ -175,7 +175,7 @@ class Surface:
 
 @dataclass(frozen=True, kw_only=True)
 class Code:
-    """Lines of Python; those `marked` (from 0) stand out."""
+    """Lines of Python; those `marked` (from 0) are highlighted."""
 
     title: str
     text: str
@@ -184,7 +184,7 @@ class Code:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table with a head; the row `marked` stands out."""
+    """A table with a head; the row `marked` is highlighted."""
 
     title: str
     head: Sequence[str]
@@ -216,7 +216,7 @@ class Scene:
 
 @dataclass(frozen=True, kw_only=True)
 class Toy:
-    """One idea of the chapter, to touch: a function, and what can be changed in it."""
+    """One idea of the chapter, hands on: a function and its controls."""
 
     title: str
     group: str
@@ -229,7 +229,7 @@ class Toy:
         return self.show.__name__
 
     def values(self, given: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Every control's value: the given one where there is one. Raises `ValueError` if it cannot be."""
+        """Every control's value: the given one where there is one. Raises `ValueError` if it is invalid."""
         given = given or {}
         return {
             control.name: control.check(given[control.name]) if control.name in given else control.value
@@ -237,7 +237,7 @@ class Toy:
         }
 
     def scene(self, **given: Any) -> Scene:
-        """What the toy shows for these values of its controls, and the others as they start."""
+        """What the toy shows for these values of its controls, and the defaults of the others."""
         return self.show(**self.values(given))
 
 
@@ -253,11 +253,11 @@ def clamp(spot: Spot, rows: int, columns: int) -> Spot:
 
 
 def exact(value: float, places: int = 4) -> str:
-    """A number to so many places, with a real minus."""
+    """A number to so many decimal places, with a real minus."""
     return f"{value:.{places}f}".replace("-", "−")
 
 
 def short(value: float) -> str:
-    """A number to two places, without a trailing fraction where there is none."""
+    """A number to at most two decimal places, without trailing zeros."""
     text = f"{value:.2f}".rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text.replace("-", "−")

@@ -1,4 +1,4 @@
-"""Tensors as views of one row of numbers in memory, and the kinds of numbers they hold."""
+"""Tensors as views of one row of numbers in memory, and their data types."""
 
 from __future__ import annotations
 
@@ -42,9 +42,7 @@ def views(view: str, at: Spot) -> Scene:
     shown = set(_places(v).tolist())
     storage = torch.tensor(v.untyped_storage(), dtype=torch.uint8).view(torch.float32)
     sums = " + ".join(f"{i} × {stride}" for i, stride in zip(index, v.stride(), strict=True))
-    where = (
-        "the same memory as t" if shared else "memory of its own: no strides over t's could give this order"
-    )
+    where = "the same memory as t" if shared else "memory of its own: no strides over t's can give this order"
     return Scene(
         parts=[
             Grid(
@@ -54,14 +52,14 @@ def views(view: str, at: Spot) -> Scene:
                 marked=frozenset({(row, column)}),
             ),
             Grid(
-                title="its storage, with each number's place; what v does not show stands back",
+                title="its storage, with each number's position; what v does not show is faded",
                 values=numbers(storage),
                 marked=frozenset({(0, lies)}),
                 aside=frozenset((0, place) for place in range(len(storage)) if place not in shown),
                 heads=[str(place) for place in range(len(storage))],
             ),
             Table(
-                title="How v reads it",
+                title="How v is laid out",
                 head=("v.size()", "v.storage_offset()", "v.stride()", "t's memory?"),
                 rows=[
                     [
@@ -81,7 +79,7 @@ def views(view: str, at: Spot) -> Scene:
 
 
 def data_types(value: str) -> Scene:
-    """Every data type's bytes and range, and what one number becomes in it."""
+    """Every data type's size and range, and what one number becomes in it."""
     rows = []
     for kind in _TYPES:
         bits = (torch.finfo if kind.is_floating_point else torch.iinfo)(kind).bits
@@ -97,24 +95,24 @@ def data_types(value: str) -> Scene:
     lost = [row[0].split(" ")[0] for row in rows if row[4] != value]
     return Scene(
         parts=[
-            Code(title="A number of a type", text=f"torch.tensor({value}).to(torch.float16).item()"),
+            Code(title="For example, in float16", text=f"torch.tensor({value}).to(torch.float16).item()"),
             Table(
                 title="The types", head=("type", "bytes", "lowest", "highest", f"{value} becomes"), rows=rows
             ),
         ],
-        said=f"{value} is kept by {', '.join(kept) or 'none of them'}; it changes in "
+        said=f"To nine digits, {value} is kept by {', '.join(kept) or 'none of them'}; it changes in "
         f"{', '.join(lost) or 'none'}.",
     )
 
 
 def _places(v: torch.Tensor) -> torch.Tensor:
-    """Where in its storage each number of a view lies, in the view's order."""
+    """The storage index of each number of a view, in the view's order."""
     size = v.untyped_storage().nbytes() // v.element_size()
     return torch.arange(size).as_strided(v.size(), v.stride(), v.storage_offset()).flatten()
 
 
 def _range(kind: torch.dtype) -> tuple[str, str]:
-    """The lowest and the highest number of a type; those of many digits as powers."""
+    """The lowest and the highest number of a type; long ones as powers of two."""
     if kind.is_floating_point:
         limits = torch.finfo(kind)
         return tuple(f"{limit:.3g}".replace("-", "−") for limit in (limits.min, limits.max))
@@ -126,7 +124,7 @@ def _range(kind: torch.dtype) -> tuple[str, str]:
 
 
 def _stored(value: str, kind: torch.dtype) -> str:
-    """The number as a tensor of that type holds it. Whole numbers wrap around, fractions are cut."""
+    """The number as a tensor of that type holds it. Integers wrap around, and drop fractions."""
     exact = (
         torch.tensor(int(value))
         if value.lstrip("-").isdigit()

@@ -19,6 +19,7 @@ from mnist_core.engine.history import History
 from mnist_core.runs.run import OVER, Run
 
 _WEIGHTS, _RECORD = "weights.pt", "run.json"
+_KIND_ALIASES = {"lesson": "fine-tuned"}  # in archives that exist already
 _log = logging.getLogger(__name__)
 
 
@@ -35,7 +36,7 @@ class Archive:
         self._runs: dict[str, Run] | None = None
 
     def runs(self) -> dict[str, Run]:
-        """Those of earlier processes, oldest first; read once. What cannot be read is left where it is."""
+        """Those of earlier processes, oldest first; loaded once. Unreadable ones are left where they are."""
         if self._runs is None:
             self._runs = {}
             for record in sorted(self.folder.glob(f"*/{_RECORD}"), key=lambda path: path.stat().st_mtime):
@@ -48,7 +49,7 @@ class Archive:
         return dict(self._runs)
 
     def keep(self, run: Run, state: str | None = None) -> None:
-        """Write a run down, in `state` or in its own; says in its note when that fails."""
+        """Store a run, in `state` or in its own; if that fails, the run's note says so."""
         place = self.folder / run.id
         try:
             place.mkdir(parents=True, exist_ok=True)
@@ -57,10 +58,10 @@ class Archive:
             self._make_room()
         except (OSError, checkpoint.CheckpointError) as error:
             _log.warning("A run could not be kept: %s", error)
-            run.note = f"It could not be kept in {self.folder}: download what you need."
+            run.note = f"It could not be stored in {self.folder}: download what you need."
 
     def remove(self, run: Run) -> None:
-        """Take a run off the shelf, if it is on it."""
+        """Remove a run from the archive, if it is there."""
         if self._runs is not None:
             self._runs.pop(run.id, None)
         shutil.rmtree(self.folder / run.id, ignore_errors=True)
@@ -72,7 +73,7 @@ class Archive:
 
 
 def metadata(run: Run) -> dict[str, Any]:
-    """What goes with a run's weights into a file: plain values."""
+    """The metadata stored with a run's weights: plain values."""
     tested = run.evaluation
     more: dict[str, Any] = {"name": run.name, "step": run.weights_step}
     if run.calibration is not None:
@@ -82,7 +83,7 @@ def metadata(run: Run) -> dict[str, Any]:
 
 
 def weights_file(run: Run) -> bytes:
-    """A run's newest weights with what is known of them, as `checkpoint.save` writes them."""
+    """A run's newest weights with their metadata, as `checkpoint.save` writes them."""
     with tempfile.TemporaryDirectory() as folder:
         checkpoint.save(Path(folder) / _WEIGHTS, run.model(), metadata(run))
         return (Path(folder) / _WEIGHTS).read_bytes()
@@ -112,9 +113,10 @@ def _record(run: Run, state: str) -> dict[str, Any]:
 def _restored(record: Path) -> Run:
     values = json.loads(record.read_text(encoding="utf-8"))
     if values["state"] not in OVER or values["id"] != record.parent.name:
-        raise ValueError("it is no run that was kept here")
+        raise ValueError("it is not a run that was stored here")
     model, known = checkpoint.load(record.parent / _WEIGHTS)
-    run = Run(values["name"], TrainConfig.from_dict(values["recipe"]), kind=values["kind"])
+    kind = _KIND_ALIASES.get(values["kind"], values["kind"])
+    run = Run(values["name"], TrainConfig.from_dict(values["recipe"]), kind=kind)
     run.id, run.state, run.note, run.result = values["id"], values["state"], values["note"], values["result"]
     run.hold(model, known)
     history = run.history = History()

@@ -1,7 +1,7 @@
 """What visits do with their runs: one training thread serves them all, and each visit reaches only its own.
 
-One run trains at a time; the others wait in the order they came. A run that is paused gives up the slot; one
-that trains long while others wait gives it up for a while.
+One run trains at a time; the others wait in order of arrival. A paused run gives up the slot; one that trains
+for long while others wait goes back to the end of the queue.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from mnist_core.runs.examine import Examination, examine
 from mnist_core.runs.limits import Limits, limits_from, on_a_space
 from mnist_core.runs.recipes import Pace
 from mnist_core.runs.run import OVER, Beginning, Run
-from mnist_core.runs.slot import THREADS, Refused, Slot
+from mnist_core.runs.slot import THREADS, RunError, Slot
 from mnist_core.runs.store import DigitStore
 from mnist_core.runs.visits import Visit, Visits
 from mnist_core.training import fit
 
-SHIPPED = "shipped"  # the choice of weights that is nobody's run
+SHIPPED = "shipped"  # the choice that is no run: the built-in model
 RUNS_VARIABLE = "MNIST_RUNS_DIR"
 
 
@@ -45,9 +45,9 @@ class Runs(Visits):
     """The registry. Thread-safe.
 
     Args:
-        limits: None for this machine's own.
-        folder: where finished runs outlast the process; None keeps nothing.
-        digits: what runs learn from; None for this machine's own.
+        limits: None for this machine's defaults.
+        folder: where finished runs are archived; None archives nothing.
+        digits: what runs train on; None for this machine's own.
         device: to train on, see `training.pick_device`.
     """
 
@@ -69,8 +69,8 @@ class Runs(Visits):
         self._warming: threading.Thread | None = None
 
     def classifier_for(self, secret: str, choice: str | None) -> Classifier:
-        """What reads this visit's pad: one of its own runs by id, else the shipped weights."""
-        with contextlib.suppress(Refused):
+        """What reads this visit's pad: one of its own runs by id, else the built-in model."""
+        with contextlib.suppress(RunError):
             if isinstance(choice, str) and choice != SHIPPED:
                 run = self.run(secret, choice)
                 if run.weights is not None:
@@ -80,10 +80,10 @@ class Runs(Visits):
     # Run control
 
     def warm_up(self) -> threading.Thread:
-        """Have ready, soon and in the background, what a first run would wait for, and visitors with it.
+        """Load in the background what the first run would otherwise wait for.
 
-        That is torch's compiler, which the first of torch's optimizers that a process makes imports for about
-        a second, and MNIST, if it is here.
+        That is torch's compiler, which a process's first torch optimizer takes about a second to import, and
+        MNIST, if it is here.
         """
         with self._lock:
             if self._warming is None:
@@ -95,52 +95,55 @@ class Runs(Visits):
         """Queue a new run of a recipe.
 
         Raises:
-            Refused: the queue is full, the visit has too many runs or one that is active, the recipe is too
+            RunError: the queue is full, the visit has too many runs or an active one, or the recipe is too
                 long.
         """
         if config.epochs > self.limits.epochs:
-            raise Refused(f"{config.epochs:g} epochs are too many here: at most {self.limits.epochs:g}.")
+            raise RunError(f"{config.epochs:g} epochs are too many here: at most {self.limits.epochs:g}.")
         digits = config.train_size if config.data != "mnist" else 0
         if digits + config.non_digits > self.limits.synthetic:
-            raise Refused(
-                f"This recipe asks for too many synthetic digits for here: at most {self.limits.synthetic:,}."
+            raise RunError(
+                f"This recipe asks for too many synthetic digits: at most {self.limits.synthetic:,} here."
             )
         config = self._resolved(config)
 
         def begin(run: Run) -> Beginning:
             model = initial_model(config)
-            return model, fit(model, *self.digits.get(config, run.drew), config, self.device, progress=True)
+            return model, fit(
+                model, *self.digits.get(config, run.count_drawn), config, self.device, progress=True
+            )
 
         return self._enter(
             secret, lambda name: Run(name, config, begin), wants_mnist=config.data != "synthetic"
         )
 
-    def teach(self, secret: str, choice: str, drawings: list[tuple[np.ndarray, int]]) -> Run:
-        """Queue a lesson: fine-tune a copy of the chosen weights on the visitor's own drawings.
+    def fine_tune(self, secret: str, choice: str, drawings: list[tuple[np.ndarray, int]]) -> Run:
+        """Queue a run that fine-tunes a copy of the chosen weights on the visitor's own drawings.
 
         Args:
             choice: whose weights to start from, as in `classifier_for`.
-            drawings: pictures (28, 28) uint8 as `preprocess` makes them, each with the digit it is.
+            drawings: images (28, 28) uint8 as `preprocess` makes them, each with its label.
         """
         if not 1 <= len(drawings) <= self.limits.drawings:
-            raise Refused(f"A lesson takes 1 to {self.limits.drawings} drawings; got {len(drawings)}.")
+            raise RunError(f"Fine-tuning takes 1 to {self.limits.drawings} drawings; got {len(drawings)}.")
         start = self.classifier_for(secret, choice).model
         parent = self.visit(secret).runs.get(choice)
         config = self._resolved(fine_tuning.recipe(parent.config if parent else None, self.digits.here()))
 
         def begin(run: Run) -> Beginning:
-            return fine_tuning.begin(run, start, drawings, self.digits.get(config, run.drew), self.device)
+            return fine_tuning.begin(
+                run, start, drawings, self.digits.get(config, run.count_drawn), self.device
+            )
 
         def make(name: str) -> Run:
-            run = Run(name.replace("Run", "Lesson"), config, begin, kind="lesson")
+            run = Run(name.replace("Run", "Fine-tune"), config, begin, kind="fine-tuned")
             run.result |= {"parent": choice, "drawings": len(drawings)}
             return run
 
         return self._enter(secret, make, wants_mnist=False)
 
     def examine(self, secret: str, run_id: str) -> Examination:
-        """What the newest snapshot of a run gets wrong on the test digits; worked out once for each
-        snapshot."""
+        """What the newest snapshot of a run gets wrong on the test digits; computed once per snapshot."""
         run = self.run(secret, run_id)
         with self._examining:
             if run.examination is None or run.examination.step != run.weights_step:
@@ -166,32 +169,32 @@ class Runs(Visits):
         with path.open("rb") as file:
             model, metadata = checkpoint.load(file, max_bytes=self.limits.upload_bytes)
         network = metadata.get("network") or {}
-        run = Run("Uploaded weights", TrainConfig(**network), kind="uploaded")
+        run = Run("Uploaded model", TrainConfig(**network), kind="uploaded")
         run.state = "finished"
         run.hold(model, metadata)
         return self.adopt(secret, run)
 
     def pause(self, secret: str, run_id: str, note: str = "") -> Run:
-        """Take a run out of its slot or the queue; it goes on exactly there when resumed."""
+        """Take a run out of its slot or the queue; resumed, it continues exactly there."""
         run = self.run(secret, run_id)
         self.slot.pause(run, note)
         run.settled.wait(1.0)
         return run
 
     def resume(self, secret: str, run_id: str, *, single_step: bool = False) -> Run:
-        """Queue a paused run again, for good or for one step."""
+        """Queue a paused run again, to its end or for one step."""
         run = self.run(secret, run_id)
         with self._lock:
             visit = self.visit(secret)
             if run.state != "paused":
-                raise Refused(f"{run.name} is {run.state}; only a paused run can go on.")
+                raise RunError(f"{run.name} is {run.state}; only a paused run can be resumed.")
             self._check_slot(visit)
             run.single_step, run.note = single_step, ""
             self.slot.line_up(run)
             return run
 
     def stop(self, secret: str, run_id: str) -> Run:
-        """End a run; its curve and its weights so far stay."""
+        """End a run; its curves and its weights so far are kept."""
         run = self.run(secret, run_id)
         self.slot.end(run, "")
         run.settled.wait(1.0)
@@ -200,12 +203,12 @@ class Runs(Visits):
     def change(
         self, secret: str, run_id: str, *, learning_rate: float | None = None, momentum: float | None = None
     ) -> None:
-        """Have a run under way take its next steps differently; the plot is marked there."""
+        """Change a run's learning rate or momentum while it trains; the plot marks the step."""
         run = self.run(secret, run_id)
         if run.state in OVER:
-            raise Refused(f"{run.name} is over; the new value counts for the next run.")
+            raise RunError(f"{run.name} is over; the new value applies to the next run.")
         if momentum is not None and run.config.optimizer != "momentum":
-            raise Refused(
+            raise RunError(
                 f"Only SGD with momentum has a momentum, not {OPTIMIZER_NAMES[run.config.optimizer]}."
             )
         said = [f"rate {learning_rate:g}"] if learning_rate is not None else []
@@ -213,7 +216,7 @@ class Runs(Visits):
         run.change(Change(learning_rate=learning_rate, momentum=momentum), ", ".join(said))
 
     def follow_recipe(self, secret: str, run_id: str, recipe: TrainConfig) -> None:
-        """Take over what of a recipe can be changed while a run is under way, if it differs."""
+        """Apply to a run whatever in a recipe differs and can be changed while it trains."""
         run = self.run(secret, run_id)
         rate = recipe.learning_rate if recipe.learning_rate != run.learning_rate else None
         momentum = recipe.momentum if recipe.momentum != run.momentum else None
@@ -223,7 +226,7 @@ class Runs(Visits):
             self.change(secret, run_id, learning_rate=rate, momentum=momentum)
 
     def delete(self, secret: str, run_id: str) -> None:
-        """Forget a run and what was kept of it."""
+        """Delete a run, in the archive too."""
         run = self.run(secret, run_id)
         self.slot.end(run, "")
         with self._lock:
@@ -234,17 +237,17 @@ class Runs(Visits):
             self._archive.remove(run)
 
     def rename(self, secret: str, run_id: str, name: str) -> None:
-        """Call a run something else: up to 40 printable characters."""
+        """Rename a run: up to 40 printable characters."""
         name = "".join(letter for letter in name if letter.isprintable()).strip()[:40]
         if not name:
-            raise Refused("A run's name needs a letter or two.")
+            raise RunError("A run's name must not be empty.")
         run = self.run(secret, run_id)
         run.name = name
         if self._archive and run.state in OVER:
             self._archive.keep(run)
 
     def close(self) -> None:
-        """End the threads; what trained is paused."""
+        """End the threads; a run in training is paused."""
         self.digits.cancel()
         super().close()
 
@@ -279,23 +282,21 @@ class Runs(Visits):
 
     def _check_slot(self, visit: Visit) -> None:
         if visit.active is not None:
-            raise Refused(f"{visit.active.name} is still {visit.active.state}. Pause or stop it first.")
+            raise RunError(f"{visit.active.name} is still {visit.active.state}. Pause or stop it first.")
 
     def _check_room(self, visit: Visit) -> None:
         if len(visit.runs) >= self.limits.runs:
-            raise Refused(
-                f"This visit has {len(visit.runs)} runs, as many as fit. Delete one and start again."
-            )
+            raise RunError(f"The limit of runs per visit is {self.limits.runs}. Delete one and start again.")
 
     def _fetch_for(self, run: Run) -> None:
-        """Let a run wait for MNIST outside the queue: a download holds no slot."""
+        """Let a run wait for MNIST outside the queue: a download does not hold the slot."""
 
         def arrived(error: str | None) -> None:
             with self._lock:
                 if run.state != "fetching":
                     return
                 if error is None:
-                    with contextlib.suppress(Refused):
+                    with contextlib.suppress(RunError):
                         self.slot.line_up(run)
                         return
                 run.state = "failed"
@@ -311,7 +312,7 @@ class Runs(Visits):
             )
 
     def _over(self, run: Run, state: str, note: str) -> None:
-        """What is done when a run ends: it learns to say "not sure", and is kept where runs are."""
+        """What is done when a run ends: it is calibrated, to say "not sure", and archived."""
         run.note = note
         if run.history.last is not None:
             self.pace.note(run.history.last)
@@ -334,14 +335,13 @@ def registry() -> Runs:
 
 
 def _on_ones_own_machine() -> bool:
-    """Whether only this machine reaches the page: then its runs are kept, and whoever opens it sees them."""
+    """Whether only this machine reaches the page: then runs are archived, and whoever opens it sees them."""
     address = os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
     return not on_a_space() and address in ("127.0.0.1", "localhost", "::1")
 
 
 def classifier_for(secret: str, choice: str | None) -> Classifier:
-    """What reads a visit's pad: "shipped", or the id of one of its own runs; the shipped weights for
-    anything else."""
+    """What reads a visit's pad: one of its own runs, if `choice` is its id; else the built-in model."""
     if not isinstance(choice, str) or choice == SHIPPED:
         return _shipped()
     return registry().classifier_for(secret, choice)

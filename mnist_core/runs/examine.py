@@ -1,4 +1,4 @@
-"""What a network gets wrong on the test digits: which it takes for which, and its worst mistakes."""
+"""What a network gets wrong on the test digits: its confusion matrix and its most confident mistakes."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ WORST = 24  # mistakes shown
 
 @dataclass(frozen=True)
 class Mistake:
-    """A test digit that was taken for another.
+    """A misclassified test digit.
 
     Attributes:
         index: among the test digits.
         picture: (28, 28) uint8, as the network saw it.
         truth: its label.
-        said: what the network took it for.
-        confidence: the probability it gave that, from 0 to 1.
+        said: what the network predicted.
+        confidence: the probability of that, from 0 to 1.
     """
 
     index: int
@@ -36,13 +36,13 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Examination:
-    """All test digits read by one snapshot of weights.
+    """One snapshot of weights, evaluated on all test digits.
 
     Attributes:
         step: of the snapshot.
-        confusion: int64 (10, 10), how often the row's digit was taken for the column's.
+        confusion: int64 (10, 10), how often the row's digit was read as the column's.
         mistakes: how many there are.
-        worst: of these, those it was surest of, surest first.
+        worst: the most confident of these, most confident first.
     """
 
     step: int
@@ -52,7 +52,7 @@ class Examination:
 
     @property
     def n(self) -> int:
-        """Digits that were read."""
+        """Number of test digits."""
         return int(self.confusion.sum())
 
 

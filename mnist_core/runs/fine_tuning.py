@@ -1,8 +1,8 @@
 """Fine-tuning: a few labelled drawings train a copy of the weights in seconds.
 
-Every batch has some of the drawings, varied as hands vary them, beside three times as many digits that the
-network knows already; without those it would forget them ("rehearsal", Robins 1995, "Catastrophic
-forgetting, rehearsal and pseudorehearsal").
+Every batch mixes some of the drawings, augmented, with three times as many digits that the network knows
+already, against catastrophic forgetting ("rehearsal", Robins 1995, "Catastrophic forgetting, rehearsal and
+pseudorehearsal").
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ REHEARSAL = 10_000  # digits to rehearse with
 
 
 def recipe(parent: TrainConfig | None, mnist_is_here: bool) -> TrainConfig:
-    """The recipe: Adam, gently, on a network of the parent's shape; None for the shipped one's."""
+    """The recipe: Adam at a low rate, on a network like the parent's; None for the built-in model's."""
     return replace(
         parent or TrainConfig(),
         data="mnist" if mnist_is_here else "synthetic",
@@ -55,10 +55,10 @@ def begin(
     data: tuple[TensorDataset, TensorDataset],
     device: torch.device,
 ) -> Beginning:
-    """A copy of `start` and the events of its fine-tuning; what was gained and lost goes to `run.result`.
+    """A copy of `start` and the events of its fine-tuning; its gains are recorded in `run.result`.
 
     Args:
-        drawings: pictures (28, 28) uint8 as `preprocess` makes them, each with the digit it is.
+        drawings: images (28, 28) uint8 as `preprocess` makes them, each with its label.
         data: the digits to rehearse with, and those to test on; normalised.
     """
     model = copy.deepcopy(start).to(device).eval()
@@ -81,18 +81,18 @@ def _events(run: Run, trainer: Trainer, test: TensorDataset) -> Events:
 
 
 class _FineTuner(Trainer):
-    """Takes the batches as they come, without dropout: so few steps need none."""
+    """Takes the batches as they are, without dropout: so few steps need none."""
 
     dropout = False
 
     def augmented(self, images: torch.Tensor) -> torch.Tensor:
-        """The same: the drawings among them are varied already."""
+        """The images as they are: the drawings among them are augmented already."""
         return images
 
 
 @dataclass(frozen=True)
 class MixedBatches(Batches):
-    """Batches of some of the drawings, varied, and three times as many digits to rehearse with."""
+    """Batches of some of the drawings, augmented, and three times as many digits to rehearse with."""
 
     pictures: torch.Tensor  # (N, 28, 28) uint8
     labels: torch.Tensor  # (N,)

@@ -1,4 +1,4 @@
-"""What a visitor may ask of this machine: generous on one's own, careful where strangers come."""
+"""What a visitor may ask of this machine: generous on one's own, strict in public."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class Limits:
         epochs: in one recipe.
         turn_seconds: a run gives its slot to the next in the queue after this long, and queues again.
         queue: runs that may wait for the slot, all visits together.
-        synthetic: digits and signs in one recipe; drawing them takes time.
+        synthetic: digits and signs in one recipe; rendering them takes time.
         runs: a visit may have, finished ones among them.
         visits: that are remembered at once.
         idle_seconds: after which an unused visit is forgotten.
         gone_seconds: after its last page closed, a visit is forgotten.
         unwatched_seconds: after which a run whose page no longer asks about it is paused; half of that, if
-            the page has said that it closes.
-        drawings: that one lesson may hold.
+            the page has said that it is closing.
+        drawings: that one run may be fine-tuned on.
         upload_bytes: of a file of weights.
-        kept_runs: in the folder where runs outlast the page; the oldest go first.
+        kept_runs: in the archive; the oldest go first.
     """
 
     run_seconds: float = 4 * 3600
@@ -70,16 +70,15 @@ CAREFUL = Limits(
 
 
 def on_a_space(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether this is a Hugging Face Space, where the visitors are strangers and nothing of theirs is
-    kept."""
+    """Whether this is a Hugging Face Space: a public page, which archives nothing."""
     return bool(environment.get("SPACE_ID"))
 
 
 def limits_from(environment: Mapping[str, str] = os.environ) -> Limits:
-    """The limits for this machine, with whatever `MNIST_LIMIT_...` variables say instead.
+    """The limits for this machine, overridden by the `MNIST_LIMIT_...` variables.
 
     Raises:
-        ValueError: a variable holds no number.
+        ValueError: a variable is not a number.
     """
     return overridden(CAREFUL if on_a_space(environment) else GENEROUS, environment)
 
@@ -88,7 +87,7 @@ def overridden(limits: Dataclass, environment: Mapping[str, str] = os.environ) -
     """`limits`, a dataclass of numbers, with each field that `MNIST_LIMIT_` and its name in capitals sets.
 
     Raises:
-        ValueError: a variable holds no number.
+        ValueError: a variable is not a number.
     """
     for limit in fields(limits):
         name = PREFIX + limit.name.upper()

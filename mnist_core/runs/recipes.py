@@ -1,4 +1,4 @@
-"""A recipe in other forms: as a short script, and as the seconds it will take."""
+"""A recipe as a short script, and the seconds it will take."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from dataclasses import fields
 from mnist_core.config import TrainConfig
 from mnist_core.engine.events import Step
 
-# Seconds on two cores of a plain server, which is what a free Space has; `Pace` corrects them by what it
-# sees.
+# Seconds on two cores of an ordinary server, such as a free Space has; `Pace` corrects them by measurement.
 _SECONDS_PER_DIGIT = 2.2e-4
 _SECONDS_PER_STEP = 2.0e-3
 _SECONDS_PER_TEST = 1.2  # of 10,000 digits
@@ -24,7 +23,7 @@ def changed(config: TrainConfig) -> dict[str, object]:
 
 
 def as_python(config: TrainConfig) -> str:
-    """A script on `mnist_core` that repeats a run: the same losses, bit for bit on the same kind of
+    """A script with `mnist_core` that repeats a run: the same losses, bit for bit on the same kind of
     machine."""
     arguments = "".join(f"    {name}={value!r},\n" for name, value in changed(config).items())
     recipe = f"TrainConfig(\n{arguments})" if arguments else "TrainConfig()"
@@ -42,20 +41,20 @@ for event in fit(model, train_data, test_data, config):
 
 
 class Pace:
-    """How fast this machine trains: a guess at first, then learned from every run."""
+    """How fast this machine trains: an estimate at first, then measured in every run."""
 
     def __init__(self) -> None:
         self.factor = 1.0
         self.measured = False
 
     def note(self, last: Step) -> None:
-        """Learn from a run's steps so far, once there are enough of them to tell."""
+        """Measure a run's pace from its last step, once it has trained for a second."""
         expected = last.seen * _SECONDS_PER_DIGIT + last.step * _SECONDS_PER_STEP
         if last.seconds > 1.0:
             self.factor, self.measured = last.seconds / expected, True
 
     def seconds(self, config: TrainConfig) -> float:
-        """How long a recipe will take, evaluations included."""
+        """The seconds that a recipe will take, evaluations included."""
         digits = config.epochs * config.train_size
         training = digits * _SECONDS_PER_DIGIT + digits / config.batch_size * _SECONDS_PER_STEP
         tests = max(1, int(config.epochs * config.evaluations_per_epoch))

@@ -1,4 +1,4 @@
-"""One run: a recipe on its way through training, and all that its visitor may see of it."""
+"""One run: a recipe in training, and all that its visitor may see of it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from mnist_core.inference import predict
 from mnist_core.model import CLASSES, ConvNet
 from mnist_core.runs.examine import Examination
 
-ACTIVE = ("fetching", "waiting", "running")  # states in which a run goes on by itself
-OVER = ("finished", "stopped", "failed", "diverged")  # states that nothing follows
+ACTIVE = ("fetching", "waiting", "running")  # states that a run leaves by itself
+OVER = ("finished", "stopped", "failed", "diverged")  # final states
 TRACE_POINTS = 600
 KERNEL_FRAMES = 40
 
@@ -37,7 +37,7 @@ class Interrupted(Exception):
 
 @dataclass
 class Pad:
-    """What a visitor has drawn, which every run of theirs reads as it learns.
+    """What a visitor has drawn, which every run of theirs reads as it trains.
 
     Attributes:
         ink: (28, 28) uint8, as the network sees it; None when blank.
@@ -47,21 +47,22 @@ class Pad:
 
 
 class Run:
-    """A recipe, how far it has come, and what it has learned.
+    """A recipe, its progress, and its weights.
 
-    The training thread alone calls `begin`, `advance` and `look`; everything else may be read from any
+    Only the training thread calls `begin`, `advance` and `look`; everything else may be read from any
     thread, and is replaced as a whole rather than changed in place.
 
     Attributes:
         id: random; means nothing outside its visit.
         state: "fetching" (MNIST is being downloaded), "waiting" (for the slot), "running", "paused", or one
             of `OVER`.
+        kind: "trained", "fine-tuned" or "uploaded".
         order: what its visitor wants of it: "run", "pause" or "stop".
         note: why it is in this state, in a sentence; "" when there is nothing to say.
         weights: the newest snapshot of the state dict, on the CPU; None before the first turn.
-        calibration: how its classifier knows "not sure"; None until a run has finished.
-        drawn: digits and signs drawn by rule for it so far.
-        trace: what the network made of the drawing on the pad: step, then ten probabilities.
+        calibration: by which its classifier says "not sure"; None until the run has finished.
+        drawn: synthetic digits and signs drawn for it so far.
+        trace: the network's output for the drawing on the pad: step, then ten probabilities.
         watched: when its page last looked at it, in `time.monotonic` seconds.
     """
 
@@ -78,14 +79,14 @@ class Run:
         self.learning_rate, self.momentum = config.learning_rate, config.momentum  # as they are now
         self.history = History()
         self.trouble: Trouble | None = None
-        self.testing: tuple[int, int] | None = None  # digits read and to read of an evaluation under way
+        self.testing: tuple[int, int] | None = None  # test digits done and in all, during an evaluation
         self.weights: Weights | None = None
         self.weights_step = 0
         self.drawn = 0
         self.calibration: Calibration | None = None
         self.trace = Rows(1 + CLASSES, TRACE_POINTS)
         self.kernels = Rows(1 + 16 * 9, KERNEL_FRAMES)  # step, then cn1's sixteen 3x3 kernels, row by row
-        self.result: dict[str, Any] = {}  # what a lesson measured
+        self.result: dict[str, Any] = {}  # of fine-tuning
         self.examination: Examination | None = None
         self.single_step = False
         self.pad = Pad()
@@ -108,7 +109,7 @@ class Run:
         return self.history.evaluations[-1] if self.history.evaluations else None
 
     def begin(self) -> None:
-        """Build the network and the events, the first time; the run may have to load its digits for that.
+        """Build the network and the events, the first time; this may have to load the digits.
 
         Raises:
             Interrupted: it was told to pause or stop meanwhile.
@@ -119,14 +120,14 @@ class Run:
             self._model, self._events = self._begin(self)
             self.snapshot(0)
 
-    def drew(self) -> None:
-        """Count a digit drawn by rule. Raises `Interrupted` when the run isn't to go on."""
+    def count_drawn(self) -> None:
+        """Count one more synthetic digit. Raises `Interrupted` when the run is to pause or stop."""
         self.drawn += 1
         if self.order != "run":
             raise Interrupted
 
     def advance(self) -> Event:
-        """Do the work up to the next event, and note what it says."""
+        """Do the work up to the next event, and record the event."""
         assert self._events is not None
         change = self._changes.popleft() if self._changes and self.history.last else None
         event = self._events.send(change)  # None asks for the next one and changes nothing
@@ -141,7 +142,7 @@ class Run:
         return event
 
     def change(self, change: Change, said: str) -> None:
-        """Let the next step be taken differently, and mark it in the plot."""
+        """Apply a change from the next step on, and mark it in the plot."""
         self._changes.append(change)
         self.learning_rate = change.learning_rate or self.learning_rate
         self.momentum = self.momentum if change.momentum is None else change.momentum
@@ -157,8 +158,7 @@ class Run:
             self.trace.add(step, *predict(self._model, ink[None]).exp()[0].tolist())
 
     def snapshot(self, step: int) -> None:
-        """Copy the weights as they are: what reads, downloads and examines never touches the model in
-        training."""
+        """Copy the weights: reading, downloads and examinations never touch the model in training."""
         assert self._model is not None
         weights = {name: value.detach().cpu().clone() for name, value in self._model.state_dict().items()}
         self.weights, self.weights_step = weights, step
@@ -168,7 +168,7 @@ class Run:
         """A network of its own with the newest snapshot, in evaluation mode."""
         if self.weights is None:
             raise ValueError(f"{self.name} has no weights yet: it hasn't begun. Wait for its turn.")
-        return ConvNet.with_weights(self.weights, self.config)  # leaves training's chance alone
+        return ConvNet.with_weights(self.weights, self.config)  # uses no random generator, unlike ConvNet()
 
     def classifier(self) -> Classifier:
         """Reads pictures with the newest snapshot."""
@@ -179,7 +179,7 @@ class Run:
         return reader[1]
 
     def hold(self, model: ConvNet, metadata: dict[str, Any]) -> None:
-        """Take weights that were trained elsewhere, with the calibration that came with them, if any."""
+        """Take weights that were trained elsewhere, with their calibration, if any."""
         self.weights = dict(model.state_dict())
         self.weights_step = int(metadata.get("step") or 0)
         self.kernels.add(self.weights_step, *self.weights["cn1.weight"].flatten().tolist())
@@ -187,18 +187,18 @@ class Run:
         self.calibration = Calibration(**known) if known else None
 
     def calibrated(self, calibration: Calibration) -> None:
-        """From now on the run's classifier knows when it is not sure."""
+        """From now on the run's classifier says when it is not sure."""
         self.calibration, self._reader = calibration, None
 
     def close(self) -> None:
-        """Let go of the model in training and of the digits; what was learned stays."""
+        """Release the model in training and the digits; the weights stay."""
         if self._events is not None:
             self._events.close()
         self._begin = self._model = self._events = None
 
 
 def images_per_second(run: Run) -> float | None:
-    """Digits trained on per second of training so far; None before the first step."""
+    """Samples seen per second of training so far; None before the first step."""
     last = run.history.last
     return last.seen / last.seconds if last is not None and last.seconds > 0 else None
 

@@ -1,4 +1,4 @@
-"""The training slot: one thread, in which one run trains at a time, and the queue before it."""
+"""The training slot: one thread, in which one run trains at a time, and its queue."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from mnist_core.runs.run import Interrupted, Run
 
 LOOK_SECONDS = 0.25  # between two snapshots of a run in training
 # One processor fewer than torch would take: its threads wait for each other at every layer, so a single one
-# that has to share its processor with readers holds all of them up. Asked here, while this module is loaded,
-# because whichever thread sets its number of threads later, as the one that reads drawings does, sets the
-# number that torch tells every new thread.
+# that shares its processor with readers holds all of them up. Asked here, at import, because any thread that
+# later sets its number of threads, as the one that reads drawings does, changes torch's answer for every new
+# thread.
 THREADS = max(1, torch.get_num_threads() - 1)
 _log = logging.getLogger(__name__)
 
 
-class Refused(ValueError):
-    """Something a visitor asked for cannot be had; the message says why and what to do."""
+class RunError(ValueError):
+    """A visitor's request concerning a run cannot be met; the message says why and what to do."""
 
 
 class Slot:
     """Serves a bounded queue in the order of arrival. Thread-safe.
 
     Args:
-        over: called with a run, its last state and a sentence when it is over, before it is told so.
+        over: called with a run, its final state and a sentence when it ends, before that state is set.
     """
 
     def __init__(self, limits: Limits, over: Callable[[Run, str, str], None]) -> None:
@@ -46,11 +46,13 @@ class Slot:
         self._closing = False
         self._thread: threading.Thread | None = None
 
-    def line_up(self, run: Run, *, politely: bool = True) -> None:
-        """Let a run wait for its turn. Raises `Refused` when too many wait, unless it does so impolitely."""
+    def line_up(self, run: Run, *, bounded: bool = True) -> None:
+        """Queue a run. Raises `RunError` when the queue is full, unless `bounded` is False."""
         with self._work:
-            if politely and len(self._queue) >= self.limits.queue:
-                raise Refused(f"{len(self._queue)} runs are waiting already. Try again in a minute or two.")
+            if bounded and len(self._queue) >= self.limits.queue:
+                raise RunError(
+                    f"The queue is full ({len(self._queue)} waiting). Try again in a minute or two."
+                )
             run.order, run.state, run.watched = "run", "waiting", time.monotonic()
             self._queue.append(run)
             if self._thread is None:
@@ -59,12 +61,12 @@ class Slot:
             self._work.notify_all()
 
     def place(self, run: Run) -> int:
-        """Where a run stands in the queue, from 1; 0 when it isn't in it."""
+        """A run's position in the queue, from 1; 0 when it isn't in it."""
         waiting = tuple(self._queue)
         return waiting.index(run) + 1 if run in waiting else 0
 
     def pause(self, run: Run, note: str) -> None:
-        """Take a run out of the queue, or have it leave the slot after the event it is at."""
+        """Take a run out of the queue, or have it leave the slot after its current event."""
         with self.lock:
             if run.state == "waiting":
                 self._queue.remove(run)
@@ -73,7 +75,7 @@ class Slot:
                 run.order, run.note = "pause", note
 
     def end(self, run: Run, note: str) -> None:
-        """Stop a run, wherever it stands."""
+        """Stop a run, whatever its state."""
         with self.lock:
             run.order = "stop"
             if run.state == "running" or not (run.active or run.state == "paused"):
@@ -84,7 +86,7 @@ class Slot:
         self._finish(run, "stopped", note)
 
     def close(self) -> None:
-        """End the thread; what trained is paused."""
+        """End the thread; a run in training is paused."""
         with self._work:
             self._closing = True
             self._work.notify_all()
@@ -110,26 +112,26 @@ class Slot:
                 give_back_freed_memory()
 
     def _serve(self, run: Run) -> None:
-        """Give one run the slot until it is over, paused, or has had its turn."""
+        """Give one run the slot until it ends, is paused, or its turn is over."""
         try:
             state, note = self._turn(run)
         except Interrupted:
             state, note = ("stopped" if run.order == "stop" else "paused"), ""
-        except ValueError as error:  # of ours, with a sentence for the visitor
+        except ValueError as error:  # our own, with a sentence for the visitor
             state, note = "failed", str(error)
-        except Exception as error:  # whatever a step may raise: the slot comes free and the page hears of it
+        except Exception as error:  # whatever a step may raise: the slot is freed and the page is told
             _log.exception("A run failed")
             what = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
             state, note = "failed", f"Training failed ({what}). The weights so far are kept; start it again."
         if state == "waiting":
-            self.line_up(run, politely=False)
+            self.line_up(run, bounded=False)
         elif state == "paused":
             run.state, run.note = "paused", run.note or note
         else:
             self._finish(run, state, note)
 
     def _turn(self, run: Run) -> tuple[str, str]:
-        """Train until there is a reason to end: the state that follows, and what to say of it."""
+        """Train until there is a reason to end: the next state, and a note on it."""
         run.begin()
         began = looked = time.monotonic()
         for event in iter(run.advance, None):
@@ -153,7 +155,10 @@ class Slot:
         if isinstance(event, Step) and run.single_step:
             return "paused", ""
         if isinstance(event, Step) and event.seconds > self.limits.run_seconds:
-            return "stopped", f"Stopped: {self.limits.run_seconds:g} seconds are the most a run gets here."
+            return (
+                "stopped",
+                f"Stopped: the limit is {self.limits.run_seconds:g} seconds of training per run.",
+            )
         if self._queue and seconds > self.limits.turn_seconds:
             return "waiting", ""
         return None
@@ -167,6 +172,6 @@ class Slot:
 
 
 def _lower_priority() -> None:
-    """Let everything else on this machine, reading drawings above all, go before training."""
+    """Let everything else on this machine, above all reading drawings, take precedence over training."""
     with contextlib.suppress(AttributeError, OSError):  # not everywhere, and not where it is forbidden
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)

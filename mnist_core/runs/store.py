@@ -1,5 +1,4 @@
-"""The digits that runs learn from, in memory once for all of them, and MNIST's download where it is
-missing."""
+"""The digits that runs train on, in memory once for all of them, and MNIST's download if it is missing."""
 
 from __future__ import annotations
 
@@ -17,13 +16,13 @@ from mnist_core.datasets.download import DataError, DownloadCancelled, mnist_is_
 from mnist_core.datasets.synthetic import Drawn
 from mnist_core.engine.calibrate import unseen_digits
 
-_OTHERS = 2  # sets of digits kept besides MNIST: drawn by rule, so they can be had again
+_OTHERS = 2  # sets of digits kept besides MNIST: synthetic, so they can be made again
 
 Pair = tuple[TensorDataset, TensorDataset]
 
 
 class DigitStore:
-    """Handlers out training and test digits, normalised. Thread-safe.
+    """Provides training and test digits, normalised. Thread-safe.
 
     Args:
         folder: where MNIST lies or will, see `data.find_folder`.
@@ -31,7 +30,7 @@ class DigitStore:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
-        self.progress: tuple[int, int] | None = None  # bytes that came and bytes there are, during a download
+        self.progress: tuple[int, int] | None = None  # bytes so far and in all, during a download
         self._mnist: Pair | None = None
         self._others: OrderedDict[tuple[str, int, int, int], Pair] = OrderedDict()
         self._unseen: dict[str, Digits] = {}
@@ -45,11 +44,10 @@ class DigitStore:
         return self._mnist is not None or mnist_is_here(self.folder)
 
     def get(self, config: TrainConfig, drawn: Drawn | None = None) -> Pair:
-        """The training and test digits of a recipe; MNIST's are views of one copy, however many are asked
-        for.
+        """The training and test digits of a recipe; MNIST's are views of a single copy.
 
         Args:
-            drawn: called after each digit or sign drawn by rule; what it raises ends the drawing of more.
+            drawn: called after each synthetic digit or sign; what it raises ends the drawing of more.
 
         Raises:
             DataError: MNIST is missing or broken.
@@ -70,8 +68,7 @@ class DigitStore:
         return pair
 
     def test(self, config: TrainConfig) -> TensorDataset:
-        """The test digits of a recipe: MNIST's, or the built-in ones where MNIST is neither here nor asked
-        for."""
+        """The test digits of a recipe: MNIST's, or synthetic ones if MNIST is neither here nor asked for."""
         if config.data != "synthetic" or self.here():
             return self._all_of_mnist()[1]
         return self.get(config)[1]
@@ -79,14 +76,14 @@ class DigitStore:
     def unseen(self, config: TrainConfig) -> Digits:
         """Digits to calibrate a recipe's weights with, see `data.unseen_digits`; the same for all recipes
         that learn from MNIST alone, and for all others."""
-        kind = "mnist" if config.data == "mnist" else "drawn"
+        kind = "mnist" if config.data == "mnist" else "synthetic"
         if kind not in self._unseen:
             train = self._all_of_mnist()[0] if kind == "mnist" else None
             self._unseen[kind] = unseen_digits(config, train)
         return self._unseen[kind]
 
     def warm_up(self) -> None:
-        """Read MNIST into memory, if it is here, so that no run waits for it."""
+        """Load MNIST into memory, if it is here, so that no run waits for it."""
         if self.here():
             self._all_of_mnist()
 
@@ -94,8 +91,8 @@ class DigitStore:
         """Download MNIST in a thread of its own, or join the download under way.
 
         Args:
-            arrived: called at the end, with None or with the sentence that says what went wrong.
-            wanted: asked often; the download ends when nobody waits for it any more.
+            arrived: called at the end, with None or with a sentence that says what went wrong.
+            wanted: asked often; the download ends once it returns False.
         """
         with self._line:
             self._waiting.append(arrived)
@@ -119,7 +116,7 @@ class DigitStore:
         except DownloadCancelled as called_off:
             error = str(called_off)
         except DataError as missing:
-            error = f"{missing} Or train on the built-in digits, which need no download."
+            error = f"{missing} Or train on synthetic digits, which need no download."
         with self._line:
             waiting, self._waiting, self.progress = self._waiting, [], None
         for arrived in waiting:

@@ -1,4 +1,4 @@
-"""Who is here: visits that know only their own runs, each known by its secret alone, and when it is over."""
+"""The visits: each known by its secret alone, with its own runs only, until it ends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from mnist_core.engine.memory import give_back_freed_memory
 from mnist_core.runs.limits import Limits
 from mnist_core.runs.run import Pad, Run
-from mnist_core.runs.slot import Refused, Slot
+from mnist_core.runs.slot import RunError, Slot
 
 _HOUSEKEEPING_SECONDS = 1.0
 
@@ -21,8 +21,8 @@ class Visit:
     def __init__(self) -> None:
         self.runs: dict[str, Run] = {}
         self.pad = Pad()
-        self.drawings: list[tuple[np.ndarray, int]] = []  # labelled by the visitor, for a lesson
-        self.compared: set[str] = set()  # ids of the runs whose curves are laid over each other
+        self.drawings: list[tuple[np.ndarray, int]] = []  # labelled by the visitor, to fine-tune on
+        self.compared: set[str] = set()  # ids of the runs whose curves are shown together
         self.current: str | None = None  # id of the run that the Train tab shows
         self.panel = "runs"  # which results it shows
         self.sessions: set[str] = set()  # open pages
@@ -45,7 +45,7 @@ class Visit:
 class Visits:
     """Everybody's visits, by secret. Thread-safe.
 
-    A run whose page has gone gives up the slot; a visit that is over takes its runs with it.
+    A run whose page has closed gives up the slot; a visit's runs end with it.
 
     Args:
         slot: where the visits' runs train.
@@ -59,22 +59,22 @@ class Visits:
         self._housekeeper: threading.Thread | None = None
 
     def visit(self, secret: str, session: str | None = None) -> Visit:
-        """The visit that `secret` opens, made if there is none; `session` names the page that asks.
+        """The visit of `secret`, made if there is none; `session` names the page that asks.
 
         Raises:
-            Refused: there are too many visits already.
+            RunError: there are too many visits already.
         """
         with self._lock:
             visit = self._visits.get(secret)
             if visit is None:
                 if len(self._visits) >= self.limits.visits:
-                    raise Refused(
-                        f"{self.limits.visits} visitors are here already. Try again in a few minutes."
+                    raise RunError(
+                        f"The page is full: the limit of visitors is {self.limits.visits}. Try again later."
                     )
                 visit = self._visits[secret] = Visit()
                 visit.runs.update(self._kept())
                 visit.made = len(visit.runs)
-                self._open_house()
+                self._start_housekeeping()
             visit.touched, visit.left = time.monotonic(), None
             if session:
                 visit.sessions.add(session)
@@ -90,7 +90,7 @@ class Visits:
                         visit.left = time.monotonic()
 
     def forget(self, secret: str) -> None:
-        """Stop what runs and let go of everything of this visit."""
+        """Stop this visit's runs and release everything that it held."""
         with self._lock:
             visit = self._visits.pop(secret, None)
             for run in visit.runs.values() if visit else ():
@@ -100,26 +100,26 @@ class Visits:
         """One of this visit's own runs.
 
         Raises:
-            Refused: this visit has no such run; whether another one has it makes no difference.
+            RunError: this visit has no such run; whether another one has it makes no difference.
         """
         with self._lock:
             visit = self._visits.get(secret)
             if visit is None or not isinstance(run_id, str) or run_id not in visit.runs:
-                raise Refused("This visit has no such run any more; choose another one.")
+                raise RunError("This visit has no such run any more; choose another one.")
             visit.touched, visit.left = time.monotonic(), None
             return visit.runs[run_id]
 
     def sweep(self) -> None:
-        """Pause the runs that nobody watches, and forget the visits that are over, and what they held."""
+        """Pause the runs that nobody watches, and forget the visits that are over."""
         now = time.monotonic()
         with self._lock:
             known = len(self._visits)
             for secret, visit in list(self._visits.items()):
-                # A page that said goodbye is not waited for as long as one that only fell silent.
+                # A page that said it is closing gets less time than one that only fell silent.
                 patience = self.limits.unwatched_seconds * (0.5 if visit.left is not None else 1)
                 for run in visit.runs.values():
                     if run.active and now - run.watched > patience:
-                        self.slot.pause(run, "The page that watched it had gone.")
+                        self.slot.pause(run, "Paused because no page was watching it.")
                 idle = now - visit.touched > self.limits.idle_seconds
                 if idle or (visit.left is not None and now - visit.left > self.limits.gone_seconds):
                     self.forget(secret)
@@ -128,7 +128,7 @@ class Visits:
             give_back_freed_memory()
 
     def close(self) -> None:
-        """End the threads; what trained is paused."""
+        """End the threads; a run in training is paused."""
         self._closing.set()
         self.slot.close()
 
@@ -136,11 +136,11 @@ class Visits:
         """The runs that every visit begins with."""
         return {}
 
-    def _open_house(self) -> None:
+    def _start_housekeeping(self) -> None:
         if self._housekeeper is None:
-            self._housekeeper = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
+            self._housekeeper = threading.Thread(target=self._housekeep, name="housekeeping", daemon=True)
             self._housekeeper.start()
 
-    def _keep_house(self) -> None:
+    def _housekeep(self) -> None:
         while not self._closing.wait(_HOUSEKEEPING_SECONDS):
             self.sweep()

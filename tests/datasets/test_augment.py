@@ -11,7 +11,7 @@ from mnist_core.datasets.synthetic import digits
 from mnist_core.imaging.preprocess import CENTRE, INK_SIZE, MEAN, STD, normalise
 
 
-def chance(seed: int = 0) -> torch.Generator:
+def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
@@ -28,21 +28,21 @@ def ink(pictures: torch.Tensor) -> torch.Tensor:
 
 def test_the_same_chance_varies_alike_and_the_global_generator_is_left_alone(pictures: torch.Tensor) -> None:
     before = torch.get_rng_state()
-    assert torch.equal(vary(pictures, chance(1)), vary(pictures, chance(1)))
-    assert not torch.equal(vary(pictures, chance(1)), vary(pictures, chance(2)))
+    assert torch.equal(vary(pictures, seeded(1)), vary(pictures, seeded(1)))
+    assert not torch.equal(vary(pictures, seeded(1)), vary(pictures, seeded(2)))
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_shape_range_and_the_given_batch_stay(pictures: torch.Tensor) -> None:
     given = pictures.clone()
-    varied = vary(pictures, chance())
+    varied = vary(pictures, seeded())
     assert torch.equal(pictures, given)
     assert varied.shape == pictures.shape and varied.dtype == torch.float32
     assert ink(varied).min() >= -1e-5 and ink(varied).max() <= 1 + 1e-5
 
 
 def test_the_longer_side_stays_20_pixels_and_the_centre_of_mass_on_14(pictures: torch.Tensor) -> None:
-    varied = ink(vary(pictures, chance()))[:, 0].numpy()
+    varied = ink(vary(pictures, seeded()))[:, 0].numpy()
     spans, centres = [], []
     for picture in varied:
         box = [np.flatnonzero(picture.max(axis=axis) > 0.2) for axis in (0, 1)]
@@ -56,13 +56,13 @@ def test_the_longer_side_stays_20_pixels_and_the_centre_of_mass_on_14(pictures: 
 
 def test_a_share_of_the_pictures_stays_as_it_is(pictures: torch.Tensor) -> None:
     many = pictures.repeat(4, 1, 1, 1)
-    same = (vary(many, chance()) - many).abs().amax((1, 2, 3)) < 1e-5
+    same = (vary(many, seeded()) - many).abs().amax((1, 2, 3)) < 1e-5
     assert same.float().mean() == pytest.approx(1 - SHARE, abs=0.05)
 
 
 def test_pens_get_thicker_and_thinner_and_strokes_stay(pictures: torch.Tensor) -> None:
     before = ink(pictures)
-    after = repen(before, chance())
+    after = repen(before, seeded())
     ratio = after.sum((1, 2, 3)) / before.sum((1, 2, 3))
     assert ratio.min() < 0.7 and ratio.max() > 1.4
     assert (after >= before * 0.25 - 1e-6).all()
@@ -70,4 +70,4 @@ def test_pens_get_thicker_and_thinner_and_strokes_stay(pictures: torch.Tensor) -
 
 def test_a_blank_picture_stays_blank() -> None:
     blank = normalise(torch.zeros(8, 28, 28, dtype=torch.uint8))
-    torch.testing.assert_close(vary(blank, chance()), blank)
+    torch.testing.assert_close(vary(blank, seeded()), blank)

@@ -1,4 +1,4 @@
-"""Digits drawn by rule: as many of each, the same by the same seed, and looking as MNIST's do."""
+"""Synthetic digits: as many of each, the same by the same seed, and looking as MNIST's do."""
 
 from __future__ import annotations
 

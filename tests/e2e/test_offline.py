@@ -73,7 +73,7 @@ def _train_on_built_in_digits(page: Any) -> None:
     """Press Train, take the offer that follows when MNIST cannot be had, stop after some steps, and draw."""
     _train(page)
     status = page.locator("#train-status")
-    offer = status.get_by_role("button", name="built-in digits")
+    offer = status.get_by_role("button", name="synthetic digits")
     offer.wait_for(timeout=RUN_MILLISECONDS)
     print(f"\n{status.inner_text()!r}")
     offer.click()
@@ -120,7 +120,7 @@ def test_a_mirror_that_fails_is_explained_and_the_pad_goes_on_reading(
             page.locator("#train-stop").click()
             page.locator("#train-start").wait_for()
         else:
-            status.get_by_role("button", name="built-in digits").wait_for(timeout=RUN_MILLISECONDS)
+            status.get_by_role("button", name="synthetic digits").wait_for(timeout=RUN_MILLISECONDS)
             print(f"\n{mood}: {status.inner_text()!r}")
             assert _read(page) == "7"
         assert not list((tmp_path / "data").rglob("*-ubyte")), "a bad file was kept"

@@ -46,10 +46,10 @@ def _sees_only_its_own(page: Any, recipe: TrainConfig, runs: int) -> None:
         assert f"training digits {recipe.train_size:,}" in row.inner_text()
 
 
-def _take_along(page: Any, folder: Path) -> tuple[TrainConfig, list[tuple[int, float]], dict[str, Any]]:
+def _export(page: Any, folder: Path) -> tuple[TrainConfig, list[tuple[int, float]], dict[str, Any]]:
     """The recipe, the losses and the weights of the run that a page shows."""
     folder.mkdir()
-    page.get_by_role("button", name="Take along").click()
+    page.get_by_role("button", name="Export").click()
     page.get_by_role("link", name="Recipe").wait_for()
     config = TrainConfig.from_dict(json.loads(save(page, "Recipe", folder).read_text(encoding="utf-8")))
     model, _ = checkpoint.load(save(page, "Weights", folder))
@@ -85,7 +85,7 @@ def test_two_visitors_train_in_turn_and_never_see_each_other(
     first.locator("#train-pause").click()  # frees the slot
     wait_for(lambda: state_of(second) == "finished")
     assert state_of(first) == "paused"
-    mine = _take_along(second, tmp_path / "second")
+    mine = _export(second, tmp_path / "second")
     drawn = curve_of(second)
     second.get_by_role("button", name="Runs", exact=True).click()
     second.locator("table.runs").wait_for()
@@ -103,7 +103,7 @@ def test_two_visitors_train_in_turn_and_never_see_each_other(
     second.locator("#train-stop").click()
     wait_for(lambda: state_of(first) == "finished")
 
-    taken = ((one, _take_along(first, tmp_path / "first"), curve_of(first)), (other, mine, drawn))
+    taken = ((one, _export(first, tmp_path / "first"), curve_of(first)), (other, mine, drawn))
     for recipe, (config, losses, weights), curve in taken:
         assert replace(config, threads=0) == recipe
         alone, learned = run_alone(config, data_folder)
@@ -139,7 +139,7 @@ def test_a_closed_tab_frees_the_slot_and_the_visit_and_a_hidden_one_neither(
     until(waiting, lambda: "number 1 in the queue" in waiting.locator("#train-status").inner_text())
     third = opened()
     notice = third.locator("#notice")
-    until(third, lambda: "2 visitors are here already" in notice.inner_text())
+    until(third, lambda: "the limit of visitors is 2" in notice.inner_text())
 
     began = time.monotonic()
     closing.close()

@@ -63,7 +63,7 @@ def test_a_run_paused_stepped_and_resumed_on_the_page_has_the_losses_of_an_unint
     page.locator("#train-resume").click()
     until_state(page, "finished")
 
-    page.get_by_role("button", name="Take along").click()
+    page.get_by_role("button", name="Export").click()
     config = TrainConfig.from_dict(json.loads(save(page, "Recipe", tmp_path).read_text(encoding="utf-8")))
     assert replace(config, threads=0) == SHORT
     assert saved_losses(page, tmp_path) == run_alone(config, data_folder)[0]
@@ -150,11 +150,11 @@ def test_weights_come_in_from_a_file_and_a_file_that_holds_none_is_explained(
         assert said.first.is_visible()
     assert not touched.exists()
     page.locator("#watcher input[type=file]").set_input_files(SHIPPED_WEIGHTS)
-    until(page, lambda: "are ready to read" in page.locator("#train-status").inner_text())
+    until(page, lambda: "is ready to use" in page.locator("#train-status").inner_text())
     assert not page.locator("#notice").is_visible()
     page.get_by_role("tab", name="Draw").click()
     page.locator("#read-by input").wait_for()
-    assert page.locator("#read-by input").input_value() == "Uploaded weights"
+    assert page.locator("#read-by input").input_value() == "Uploaded model"
     assert [each for each in page.faults if "Failed to load resource" not in each] == []  # files refused
 
 
@@ -168,10 +168,10 @@ class _Touch:
         return Path.touch, (self.path,)
 
 
-def test_stop_is_obeyed_at_once_while_digits_are_drawn_by_rule(open_train: Callable[..., Any]) -> None:
+def test_stop_is_obeyed_at_once_while_synthetic_digits_are_drawn(open_train: Callable[..., Any]) -> None:
     page = open_train(data="synthetic", train_size=60_000)
     page.locator("#train-start").click()
-    until(page, lambda: "draws its digits" in page.locator("#train-status").inner_text())
+    until(page, lambda: "is drawing its synthetic digits" in page.locator("#train-status").inner_text())
     page.locator("#train-stop").click()
     until_state(page, "stopped")
     assert page.locator("#train-start").is_visible()
@@ -238,7 +238,7 @@ def test_no_result_scrolls_sideways_on_a_phone_or_moves_the_plot(open_train: Cal
     page.locator("#train-start").click()
     while state_of(page) != "finished":
         assert page.locator("#loss-plot").bounding_box()["y"] == top
-    for name in ("Runs", "Confusion", "Mistakes", "Kernels", "Take along"):
+    for name in ("Runs", "Confusion", "Mistakes", "Kernels", "Export"):
         page.get_by_role("button", name=name, exact=True).click()
         page.locator(f"#results [aria-pressed=true]:text-is('{name}')").wait_for()
         page.wait_for_timeout(300)

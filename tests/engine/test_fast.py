@@ -21,10 +21,10 @@ TINY = replace(PRESETS["fast"], epochs=1.0, batch_size=32, precision="float32", 
 
 
 def _digits(n: int) -> Digits:
-    chance = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
     return Digits(
-        torch.randint(256, (n, 28, 28), generator=chance, dtype=torch.uint8),
-        torch.randint(10, (n,), generator=chance),
+        torch.randint(256, (n, 28, 28), generator=generator, dtype=torch.uint8),
+        torch.randint(10, (n,), generator=generator),
     )
 
 

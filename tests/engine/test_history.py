@@ -69,6 +69,6 @@ def test_a_loss_flat_at_ln_10_is_explained_and_goes_on() -> None:
     assert said[50] is None
     assert not said[-1].fatal
     assert said[-1].says == (
-        "The loss stands at 2.303, as if guessing (ln 10): it isn't learning yet. Likely a learning rate of "
-        "0.01 may be too low and sigmoid flattens the gradients on their way back."
+        "The loss stands at 2.303, as if guessing (ln 10): it isn't learning yet. Perhaps a learning rate of "
+        "0.01 is too low and sigmoid shrinks the gradients on their way back."
     )

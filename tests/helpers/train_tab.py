@@ -49,7 +49,7 @@ def saved_losses(page: Any, folder: Path) -> list[tuple[int, float]]:
 
 
 def save(page: Any, link: str, folder: Path) -> Path:
-    """What a link of "Take along" saves, once it is shown."""
+    """What a link of "Export" saves, once it is shown."""
     with page.expect_download() as download:
         page.get_by_role("link", name=link).click()
     download.value.save_as(folder / link)

@@ -25,7 +25,7 @@ from mnist_core.imaging.preprocess import (
 
 
 def digit(which: int, seed: int = 0, **where: float) -> Image.Image:
-    """One digit drawn by rule, black on white, 280 pixels each way."""
+    """One synthetic digit, black on white, 280 pixels each way."""
     return draw(drawing(which, np.random.default_rng((which, seed))), **where)
 
 

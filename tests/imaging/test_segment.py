@@ -40,7 +40,7 @@ def likes(*wanted: tuple[int, int, int, int]):
 
 
 def written(rng: np.random.Generator, length: int, **how: object) -> tuple[str, Image.Image]:
-    """A number of so many digits drawn by rule, and its picture."""
+    """A number of so many synthetic digits, and its picture."""
     digits = [int(digit) for digit in rng.integers(0, 10, length)]
     image = number(
         [drawing(digit, rng) for digit in digits],
@@ -191,7 +191,7 @@ def test_read_and_predict_agree_on_single_digits(shipped: Classifier) -> None:
     ("length", "touching", "seed", "count", "least"),
     [(2, False, 2, 150, 0.92), (3, False, 3, 150, 0.86), (2, True, 0, 150, 0.78), (3, True, 3, 60, 0.2)],
 )
-def test_numbers_drawn_by_rule_are_read_digit_for_digit_also_where_they_touch(
+def test_synthetic_numbers_are_read_digit_for_digit_also_where_they_touch(
     shipped: Classifier, length: int, touching: bool, seed: int, count: int, least: float
 ) -> None:
     rng = np.random.default_rng(seed)

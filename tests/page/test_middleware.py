@@ -16,7 +16,7 @@ import PIL.Image
 import pytest
 
 from mnist_core.config import TrainConfig
-from mnist_core.page.http.bodies import DEPTH, Refused, parse
+from mnist_core.page.http.bodies import DEPTH, RequestError, parse
 from mnist_core.page.http.direct import direct
 from mnist_core.page.http.errors import APOLOGY, CarefulBlocks
 from mnist_core.page.http.middleware import Caps, Guard
@@ -184,7 +184,7 @@ def test_what_is_nested_deeper_than_the_page_ever_nests_is_refused() -> None:
     for _ in range(DEPTH - 1):
         nested = [nested]
     parse(json.dumps({"data": nested}).encode())
-    with pytest.raises(Refused, match=f"nested deeper than {DEPTH} levels"):
+    with pytest.raises(RequestError, match=f"nested deeper than {DEPTH} levels"):
         parse(json.dumps({"data": [nested]}).encode())
 
 
@@ -257,7 +257,7 @@ def test_uploads_of_all_visitors_together_are_capped_by_the_hour() -> None:
     guard = Guard(app=None, caps=Caps(upload_bytes_per_hour=100))
     guard.count_upload(60)
     guard.count_upload(40)
-    with pytest.raises(Refused, match="in the last hour"):
+    with pytest.raises(RequestError, match="in the last hour"):
         guard.count_upload(1)
 
 

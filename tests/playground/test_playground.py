@@ -73,7 +73,7 @@ def test_a_fully_connected_unit_is_its_weighted_sum() -> None:
     ("size", "stride", "padding"), list(itertools.product((1, 2, 3, 5), (1, 2, 3), (0, 1, 2)))
 )
 def test_a_convolution_gathers_each_patch(size: int, stride: int, padding: int) -> None:
-    scene = TOYS["convolution"].scene(kind="upright edges", size=size, stride=stride, padding=padding)
+    scene = TOYS["convolution"].scene(kind="vertical edges", size=size, stride=stride, padding=padding)
     padded, kernel, output = (np.array(part(scene, Grid, number).values) for number in range(3))
     count = (6 + 2 * padding - size) // stride + 1
     expected = [
@@ -104,8 +104,8 @@ def test_a_transposed_convolution_lays_down_copies_of_its_kernel(size: int, stri
 
 
 def test_dropout_scales_what_stays_and_nothing_in_use() -> None:
-    training = part(TOYS["dropout"].scene(rate=0.5, throw=3), Diagram).nodes[:-1]
-    testing = part(TOYS["dropout"].scene(rate=0.5, throw=3, when="testing"), Diagram).nodes[:-1]
+    training = part(TOYS["dropout"].scene(rate=0.5, draw=3), Diagram).nodes[:-1]
+    testing = part(TOYS["dropout"].scene(rate=0.5, draw=3, when="testing"), Diagram).nodes[:-1]
     for before, after in zip(testing, training, strict=True):
         assert float(after.text) == (0 if after.state == "off" else pytest.approx(2 * float(before.text)))
     assert 0 < sum(node.state == "off" for node in training) < 10
@@ -137,11 +137,11 @@ def test_an_activations_slope_is_the_slope_of_its_curve(kind: str, function: Any
         assert steep == pytest.approx((right - left) / 2e-3, abs=1e-3)
 
 
-def test_a_stack_without_bends_is_one_linear_layer_and_with_them_is_not() -> None:
+def test_a_stack_without_activations_is_one_linear_layer_and_with_them_is_not() -> None:
     for depth in range(1, 7):
         stack, single = (dict(line) for _, line in TOYS["linear_stack"].scene(depth=depth).curves.lines)
         assert all(stack[x] == pytest.approx(single[x], abs=1e-4) for x in stack)
-    stack, single = (dict(line) for _, line in TOYS["linear_stack"].scene(bend="tanh").curves.lines)
+    stack, single = (dict(line) for _, line in TOYS["linear_stack"].scene(between="tanh").curves.lines)
     assert max(abs(stack[x] - single[x]) for x in stack) > 0.1
 
 

@@ -12,7 +12,7 @@ from bars import ANNE, BEN, LONG, TINY, WATCHED, alone, bars, done_some, losses,
 
 from mnist_core.datasets.download import DataError
 from mnist_core.engine.history import CHANCE_LOSS
-from mnist_core.runs import Refused, Runs
+from mnist_core.runs import RunError, Runs
 from mnist_core.runs.limits import CAREFUL
 from mnist_core.runs.store import DigitStore
 
@@ -82,7 +82,7 @@ def test_the_learning_rate_changes_from_the_next_step_on_and_the_plot_is_marked(
     runs.change(ANNE, run.id, learning_rate=0.25)
     until(lambda: run.history.last.learning_rate == 0.25)
     assert [said for _, said in run.history.changes] == ["rate 0.25"]
-    with pytest.raises(Refused, match=r"Only SGD with momentum has a momentum, not Adadelta\."):
+    with pytest.raises(RunError, match=r"Only SGD with momentum has a momentum, not Adadelta\."):
         runs.change(ANNE, run.id, momentum=0.5)
 
 
@@ -121,7 +121,7 @@ def test_a_full_queue_says_no(make_runs: Callable[..., Runs]) -> None:
     running = runs.start(ANNE, LONG)
     until(lambda: running.state == "running")
     runs.start(BEN, LONG)
-    with pytest.raises(Refused, match=r"1 runs are waiting already\. Try again in a minute or two\."):
+    with pytest.raises(RunError, match=r"The queue is full \(1 waiting\)\. Try again in a minute or two\."):
         runs.start("c" * 64, LONG)
     assert runs.visit("c" * 64).runs == {}
 
@@ -130,12 +130,12 @@ def test_a_visit_has_one_active_run_and_a_bounded_number_of_others(make_runs: Ca
     runs = make_runs(replace(WATCHED, runs=2))
     first = runs.start(ANNE, LONG)
     until(done_some(first))
-    with pytest.raises(Refused, match="is still running"):
+    with pytest.raises(RunError, match="is still running"):
         runs.start(ANNE, TINY)
     runs.stop(ANNE, first.id)
     second = runs.start(ANNE, TINY)
     until(lambda: second.state == "finished")
-    with pytest.raises(Refused, match="This visit has 2 runs, as many as fit"):
+    with pytest.raises(RunError, match="The limit of runs per visit is 2"):
         runs.start(ANNE, TINY)
     runs.delete(ANNE, first.id)
     runs.start(ANNE, TINY)
@@ -199,7 +199,7 @@ def test_a_failed_download_holds_no_slot_and_offers_the_built_in_digits(
         hold.set()
         until(lambda: run.state == "failed")
         assert run.note == (
-            "MNIST could not be downloaded: check the network. Or train on the built-in digits, which need "
+            "MNIST could not be downloaded: check the network. Or train on synthetic digits, which need "
             "no download."
         )
     finally:
@@ -210,10 +210,10 @@ def test_a_run_longer_than_the_limit_stops_with_its_weights(make_runs: Callable[
     runs = make_runs(replace(WATCHED, run_seconds=0.2, epochs=100))
     run = runs.start(ANNE, LONG)
     until(lambda: run.state == "stopped")
-    assert run.note == "Stopped: 0.2 seconds are the most a run gets here."
+    assert run.note == "Stopped: the limit is 0.2 seconds of training per run."
     assert run.weights_step > 0
 
 
 def test_a_recipe_with_too_many_epochs_is_refused(make_runs: Callable[..., Runs]) -> None:
-    with pytest.raises(Refused, match=r"100 epochs are too many here: at most 20\."):
+    with pytest.raises(RunError, match=r"100 epochs are too many here: at most 20\."):
         make_runs(CAREFUL).start(ANNE, LONG)

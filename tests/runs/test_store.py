@@ -18,7 +18,7 @@ from mnist_core.datasets import synthetic
 from mnist_core.datasets.digits import Digits
 from mnist_core.engine import calibrate
 from mnist_core.imaging.preprocess import MEAN, STD, normalise
-from mnist_core.runs import Refused, Runs, fine_tuning
+from mnist_core.runs import RunError, Runs, fine_tuning
 from mnist_core.runs.limits import Limits
 from mnist_core.runs.store import DigitStore
 
@@ -36,7 +36,7 @@ def _some(n: int) -> Digits:
 
 @pytest.fixture
 def few_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ten test digits drawn by rule rather than 10,000."""
+    """Ten synthetic test digits rather than 10,000."""
     monkeypatch.setattr("mnist_core.data.SYNTHETIC_TEST_SIZE", 10)
 
 
@@ -119,11 +119,11 @@ def test_a_recipe_that_draws_too_much_is_refused(tmp_path: Path) -> None:
         replace(DRAWN, data="both", train_size=981),
         replace(DRAWN, data="mnist", non_digits=1001),
     ):
-        with pytest.raises(Refused, match=r"asks for too many synthetic digits for here: at most 1,000\."):
+        with pytest.raises(RunError, match=r"asks for too many synthetic digits: at most 1,000 here\."):
             runs.start(ANNE, config)
 
 
-def test_a_lesson_varies_drawings_on_white_paper() -> None:
+def test_fine_tuning_varies_drawings_on_white_paper() -> None:
     """Its pictures have MNIST's range: paper at the value that paper has there, ink never beyond full ink."""
     drawings = _some(3)
     known = TensorDataset(normalise(_some(50).images), _some(50).labels)

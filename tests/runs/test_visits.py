@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 from bars import ANNE, BEN, LONG, TINY, WATCHED, done_some, until
 
-from mnist_core.runs import SHIPPED, Refused, Runs
+from mnist_core.runs import SHIPPED, RunError, Runs
 from mnist_core.runs.limits import Limits
 
 
@@ -22,7 +22,7 @@ def test_a_visit_never_reaches_another_visits_run(make_runs: Callable[..., Runs]
     until(lambda: annes.state == "finished")
     runs.visit(BEN)
     for reach in (runs.run, runs.pause, runs.resume, runs.stop, runs.delete, runs.examine):
-        with pytest.raises(Refused, match="This visit has no such run any more"):
+        with pytest.raises(RunError, match="This visit has no such run any more"):
             reach(BEN, annes.id)
     shipped = runs.classifier_for(BEN, SHIPPED)
     assert runs.classifier_for(BEN, annes.id) is shipped
@@ -35,7 +35,7 @@ def test_a_run_that_nobody_watches_is_paused_and_frees_the_slot(make_runs: Calla
     first, second = runs.start(ANNE, LONG), runs.start(BEN, TINY)
     second.watched = math.inf
     until(lambda: first.state == "paused" and second.state == "finished", 10)
-    assert first.note == "The page that watched it had gone."
+    assert first.note == "Paused because no page was watching it."
 
 
 def test_a_visit_whose_pages_have_closed_is_forgotten_and_lets_go_of_its_memory(
@@ -52,7 +52,7 @@ def test_a_visit_whose_pages_have_closed_is_forgotten_and_lets_go_of_its_memory(
     assert run.state == "running"  # the other page is open, if hidden
     runs.leave("two")
     until(lambda: run.state == "stopped", 5)
-    with pytest.raises(Refused):
+    with pytest.raises(RunError):
         runs.run(ANNE, run.id)
 
 
@@ -92,7 +92,7 @@ def test_a_visit_that_comes_back_in_time_is_still_known(make_runs: Callable[...,
 def test_an_idle_visit_is_forgotten_and_there_are_only_so_many(make_runs: Callable[..., Runs]) -> None:
     runs = make_runs(replace(WATCHED, visits=1, idle_seconds=0.2))
     runs.visit(ANNE)
-    with pytest.raises(Refused, match="1 visitors are here already"):
+    with pytest.raises(RunError, match="the limit of visitors is 1"):
         runs.visit(BEN)
     time.sleep(0.3)
     runs.sweep()

@@ -39,7 +39,7 @@ class Layout:
                 self.pad = DigitPad(small=True)
                 self.reading = gr.HTML(status.reading(None, ""), elem_id="small-reading")
                 self.trace = Chart(trace_plot(None), height="var(--trace-height)", elem_id="digit-trace")
-                self.lesson = Panel(value=status.lesson(Visit()), elem_id="lesson")
+                self.fine_tuning = Panel(value=status.fine_tuning(Visit()), elem_id="lesson")
                 self.upload = gr.UploadButton("Upload weights", size="sm", elem_id="upload-weights")
         self.results = Panel(value="", elem_id="results")
         self.said = gr.HTML(
@@ -48,7 +48,7 @@ class Layout:
 
     @property
     def shown(self) -> list[gr.Component]:
-        """What changes as a run goes on."""
+        """What changes during a run."""
         buttons = [self.start, self.pause, self.resume, self.step, self.stop]
         return [
             self.status,
@@ -63,17 +63,17 @@ class Layout:
     @property
     def all(self) -> list[gr.Component]:
         """What a click may change."""
-        return [*self.shown, self.recipe, self.pad, self.weights, self.lesson]
+        return [*self.shown, self.recipe, self.pad, self.weights, self.fine_tuning]
 
     def frame(self, visit: Visit, runs: Runs, choice: str, *, panel: bool = True) -> Updates:
-        """What the tab should show of a visit now; `panel` says whether the results are written anew."""
+        """What the tab should show of a visit now; `panel` says whether to render the results again."""
         run, active = visit.shown, visit.active
         compared = [each for each in list(visit.runs.values()) if each.id in visit.compared]
         reader = (
             run.classifier() if run is not None and run.weights is not None else classifier_for("", SHIPPED)
         )
         prediction = reader.predict(visit.pad.ink) if visit.pad.ink is not None else None
-        by = run.name if run is not None and run.weights is not None else "The shipped network"
+        by = run.name if run is not None and run.weights is not None else "The built-in model"
         updates: Updates = {
             self.status: status.status(run, runs.slot.place(run) if run else 0, runs.digits.progress),
             self.plot: loss_plot(run, compared),
@@ -96,8 +96,8 @@ class Layout:
         return updates
 
     def choices(self, visit: Visit, choice: str) -> gr.update:
-        """The weights that may read the pads, and `choice` of them."""
+        """The weights that may read the pads, with `choice` selected."""
         learned = [run for run in visit.runs.values() if run.weights_step or run.kind == "uploaded"]
         trained = [(run.name, run.id) for run in learned]
-        names = [("the shipped weights", SHIPPED), *trained]
+        names = [("the built-in model", SHIPPED), *trained]
         return gr.update(choices=names, value=choice, visible=bool(trained))

@@ -1,4 +1,4 @@
-"""The choice of a recipe: presets that teach, and the knobs under them, with what each one does."""
+"""The choice of a recipe: presets worth trying, and a control for each setting, with what it does."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from mnist_core.config import PRESETS, Knob, TrainConfig, knobs
 from mnist_core.page.theme import asset
 
 FIRST = ("optimizer", "learning_rate", "batch_size", "epochs", "train_size")
-HIDDEN = ("test_batch_size", "threads")  # of no consequence to what is learned
+HIDDEN = ("test_batch_size", "threads")  # of no consequence to the result
 WHILE_RUNNING = ("learning_rate", "momentum")
 NAMES = {
     "train_size": "Training digits",
     "dropout1": "Dropout after pooling",
     "dropout2": "Dropout before the last layer",
-    "negative_slope": "Leaky ReLU's slope",
+    "negative_slope": "Leaky ReLU slope",
     "freeze": "Freeze the convolutions",
     "augment": "Augmentation",
     "evaluations_per_epoch": "Tests per epoch",
@@ -35,18 +35,18 @@ CHOICES = {
     "relu": "ReLU",
     "leaky_relu": "Leaky ReLU",
     "mnist": "MNIST",
-    "synthetic": "built-in, drawn by rule",
+    "synthetic": "synthetic",
     "both": "both, half and half",
     "none": "off",
-    "shift": "a pixel's shift",
-    "pen": "as pens and hands vary",
+    "shift": "one-pixel shift",
+    "pen": "handwriting",
     "float32": "32 bits",
     "bfloat16": "16 bits",
 }
 
 
 class RecipeForm(gr.HTML):
-    """Presets and knobs in one component. Handlers receive a `TrainConfig`, and set one by returning it."""
+    """Presets and settings in one component. Handlers receive a `TrainConfig`, and return one to set it."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(
@@ -60,7 +60,7 @@ class RecipeForm(gr.HTML):
         )
 
     def preprocess(self, payload: Any) -> TrainConfig:
-        """The recipe chosen. Raises `ValueError` for anything that is none."""
+        """The chosen recipe. Raises `ValueError` for anything else."""
         if isinstance(payload, str) and len(payload) < 4000:
             try:
                 values = json.loads(payload)
@@ -79,17 +79,17 @@ class RecipeForm(gr.HTML):
 
 def _template() -> str:
     texts = json.loads(asset("text/presets.json"))
-    lessons = {name: [*texts[name], config.to_dict()] for name, config in PRESETS.items()}
-    options = "".join(f'<option value="{name}">{escape(said[0])}</option>' for name, said in lessons.items())
+    presets = {name: [*texts[name], config.to_dict()] for name, config in PRESETS.items()}
+    options = "".join(f'<option value="{name}">{escape(said[0])}</option>' for name, said in presets.items())
     field = {name: _knob(name, knob) for name, knob in knobs().items() if name not in HIDDEN}
     first = "".join(field[name] for name in FIRST)
     rest = "".join(text for name, text in field.items() if name not in FIRST)
-    return f"""<div class="recipe" data-presets="{escape(json.dumps(lessons))}">
+    return f"""<div class="recipe" data-presets="{escape(json.dumps(presets))}">
   <label class="preset"><span>Recipe</span>
     <select class="preset-choice">{options}<option value="own">My own</option></select></label>
   <p class="preset-lesson"></p>
   <details class="fold"><summary>Change the recipe</summary>
-    <p class="fold-note">Learning rate and momentum also change a run under way; the rest counts for the next.
+    <p class="fold-note">Learning rate and momentum also change a run under way; the rest applies to the next.
       The page's address holds the recipe: copy it to share.</p>
     <div class="knobs">{first}</div>
     <details class="fold more"><summary>More</summary><div class="knobs">{rest}</div></details>
@@ -113,7 +113,7 @@ def _knob(name: str, knob: Knob) -> str:
 
 
 def _number(name: str, knob: Knob) -> str:
-    """A field for a number, and a slider under it; the seed has none, since its neighbours are no nearer."""
+    """A number field with a slider under it; the seed has none, since nearby seeds have nothing in common."""
     step = "1" if isinstance(getattr(TrainConfig(), name), int) else "any"
     field = (
         f'<input type="number" data-knob="{name}" min="{knob.low!r}" max="{knob.high!r}" step="{step}" '

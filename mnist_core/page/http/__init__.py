@@ -1,1 +1,1 @@
-"""Between the browser and Gradio: routes, middleware, headers, sessions, errors."""
+"""Between the browser and Gradio: routes, the middleware, headers, sessions, errors."""

@@ -1,4 +1,4 @@
-"""`/predict`: a picture's file in, the digit and its probabilities out, for programs.
+"""`/predict`: an image file in, the digit and its probabilities out, for programs.
 
 from gradio_client import Client, handle_file
 Client("http://127.0.0.1:7860").predict(handle_file("seven.png"), api_name="/predict")
@@ -15,11 +15,11 @@ from PIL import Image
 from mnist_core import runs
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
-AT_ONCE = 2  # files that are read at the same time; the others wait their turn
+AT_ONCE = 2  # files that are read at the same time; the others wait
 
 
 class PictureFile(gr.File):
-    """A picture's own file. An address in its place is refused before anything is looked up or fetched."""
+    """An image file. An address in its place is refused before anything is looked up or fetched."""
 
     is_template = True  # shown as its parent is
 
@@ -29,7 +29,7 @@ class PictureFile(gr.File):
         return await super().async_move_resource_to_block_cache(url_or_file_path)
 
     def preprocess(self, payload: Any) -> str:
-        """Where the uploaded file lies. Raises `ValueError` without one."""
+        """The path of the uploaded file. Raises `ValueError` without one."""
         path = getattr(payload, "path", None)
         if not path:
             raise ValueError("Send one picture's file, for example with gradio_client.handle_file.")
@@ -37,10 +37,10 @@ class PictureFile(gr.File):
 
 
 def predict(path: str) -> dict[str, Any]:
-    """What the shipped weights read in the picture at `path`.
+    """What the built-in model reads in the picture at `path`.
 
     Returns:
-        digit: 0 to 9, or None when nothing is drawn or it is not sure to be a digit.
+        digit: 0 to 9, or None when nothing is drawn or the model is not sure that it is a digit.
         probabilities: ten numbers that sum to 1, for 0 to 9.
         guess: the most probable digit, sure or not.
         reason: why there is no digit, in a sentence.
@@ -62,7 +62,7 @@ def _open(path: str) -> Image.Image:
         with Image.open(path, formats=FORMATS) as image:
             image.load()
             return image
-    # Pillow's decoders raise what their format's libraries raise; all of it means that the file is at fault.
+    # Pillow's decoders raise whatever their libraries raise; all of it means that the file is at fault.
     except Exception as error:
         raise ValueError(
             f"That file is not a picture that can be read here. Send a whole {', '.join(FORMATS)} file "
@@ -71,7 +71,7 @@ def _open(path: str) -> Image.Image:
 
 
 def predict_endpoint() -> None:
-    """Place the endpoint; nothing of it is seen on the page."""
+    """Place the endpoint; the page does not show it."""
     with gr.Row(visible=False):
         file = PictureFile(label="a picture of a digit")
         answer = gr.JSON(label="digit and probabilities")

@@ -1,8 +1,8 @@
-"""What a request's body may look like: read once, checked, and passed on as it was checked.
+"""Validation of request bodies: parsed once, checked, and passed on as checked.
 
-Nothing of a request reaches Gradio that was not parsed here: bytes are capped while they arrive, JSON is
-parsed by a parser that knows no NaN and bounds its nesting, unknown fields are dropped, and files are named
-by an upload of this page, never by an address.
+Nothing in a request reaches Gradio that was not parsed here: the size is limited while bytes arrive, the
+JSON parser accepts no NaN, nesting is bounded, unknown fields are dropped, and files are named by an upload
+to this page, never by an address.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ DEPTH = 12  # levels of lists and objects; the page's own values use 4
 _CALL_FIELDS = ("data", "event_data", "fn_index", "trigger_id", "session_hash")
 
 
-class Refused(Exception):
-    """A request that is not let in: an HTTP status of the 400s (or 503) and a sentence."""
+class RequestError(Exception):
+    """A refused request: its HTTP status (4xx or 503) and a sentence."""
 
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
@@ -29,13 +29,13 @@ class Refused(Exception):
 
 
 def parse(body: bytes) -> dict[str, Any]:
-    """The JSON object in `body`. Raises `Refused` if it is not one, or is nested deeper than `DEPTH`."""
+    """The JSON object in `body`. Raises `RequestError` if it is not one, or is nested deeper than `DEPTH`."""
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise Refused(400, "The body is not valid JSON (NaN and Infinity are not either).") from None
+        raise RequestError(400, "The body is not valid JSON (NaN and Infinity are not either).") from None
     if not isinstance(value, dict):
-        raise Refused(422, "The body must be a JSON object.")
+        raise RequestError(422, "The body must be a JSON object.")
     _check_depth(value)
     return value
 
@@ -46,7 +46,7 @@ def _check_depth(value: Any) -> None:
         level = [child for parent in level for child in _children(parent) if isinstance(child, (dict, list))]
         if not level:
             return
-    raise Refused(422, f"The body is nested deeper than {DEPTH} levels.")
+    raise RequestError(422, f"The body is nested deeper than {DEPTH} levels.")
 
 
 def _children(parent: dict[str, Any] | list[Any]) -> Any:
@@ -54,9 +54,9 @@ def _children(parent: dict[str, Any] | list[Any]) -> Any:
 
 
 def check_session(value: Any) -> str:
-    """A session hash of Gradio's form. Raises `Refused`."""
+    """A session hash in Gradio's form. Raises `RequestError`."""
     if not isinstance(value, str) or not SESSION.fullmatch(value):
-        raise Refused(422, "A session_hash must be 1 to 64 letters, digits, - or _.")
+        raise RequestError(422, "A session_hash must be 1 to 64 letters, digits, - or _.")
     return value
 
 
@@ -66,25 +66,25 @@ def check_call(
     """A call of one of the page's functions, as Gradio will get it, and Gradio's function.
 
     Args:
-        call: the JSON object that came.
+        call: the JSON object received.
         api_name: the function's name in the address; None where the body must say which one.
         functions: Gradio's functions by index.
 
     Raises:
-        Refused: no such function, a wrong number of values, or a field of the wrong kind.
+        RequestError: no such function, a wrong number of values, or a field of the wrong kind.
     """
     if call.get("session_hash") is not None:
         check_session(call["session_hash"])
     function = _function(call.get("fn_index"), api_name, functions)
     data = call.get("data")
     if not isinstance(data, list):
-        raise Refused(422, "The data must be a list of values, one for each input.")
+        raise RequestError(422, "The data must be a list of values, one for each input.")
     if not function.cancels and len(data) != len(function.inputs):
-        raise Refused(422, f"The data must hold {len(function.inputs)} values; got {len(data)}.")
+        raise RequestError(422, f"The data must hold {len(function.inputs)} values; got {len(data)}.")
     if not isinstance(call.get("event_data"), dict | None):
-        raise Refused(422, "The event_data must be an object.")
+        raise RequestError(422, "The event_data must be an object.")
     if not _is_index(call.get("trigger_id")):
-        raise Refused(422, "The trigger_id must be a whole number.")
+        raise RequestError(422, "The trigger_id must be a whole number.")
     _check_files(data)
     return {key: call[key] for key in _CALL_FIELDS if key in call}, function
 
@@ -95,20 +95,20 @@ def _is_index(value: Any) -> bool:
 
 def _function(index: Any, api_name: str | None, functions: dict[int, Any]) -> Any:
     if not _is_index(index):
-        raise Refused(422, "The fn_index must be a whole number.")
+        raise RequestError(422, "The fn_index must be a whole number.")
     if index is not None:
         function = functions.get(index)
     elif api_name is None or not _NAME.fullmatch(api_name):
-        raise Refused(422, "The body must name a function by its fn_index.")
+        raise RequestError(422, "The body must name a function by its fn_index.")
     else:
         function = next((each for each in functions.values() if each.api_name == api_name), None)
     if function is None or function.fn is None:
-        raise Refused(404, "This page has no such function.")
+        raise RequestError(404, "This page has no such function.")
     return function
 
 
 def _check_files(value: Any) -> None:
-    """Refuse addresses where a file belongs, at any depth; drop the display addresses that pages add."""
+    """Refuse addresses in place of files, at any depth; drop the display addresses that pages add."""
     if isinstance(value, list):
         for each in value:
             _check_files(each)
@@ -122,8 +122,8 @@ def _check_files(value: Any) -> None:
 def _check_file(value: dict[str, Any]) -> None:
     path = value.get("path")
     if not isinstance(path, str) or not path or "\0" in path:
-        raise Refused(422, "A file is named by the path that its upload returned.")
+        raise RequestError(422, "A file is named by the path that its upload returned.")
     if _ADDRESS.match(path):
-        raise Refused(400, "Send the file itself, not an address: nothing is fetched from anywhere.")
+        raise RequestError(400, "Send the file itself, not an address: nothing is fetched from anywhere.")
     if not str(value.get("url") or "").startswith("data:"):
         value.pop("url", None)

@@ -1,8 +1,8 @@
-"""Whose fault it was: every error of a handler becomes a sentence for the visitor, and ours are counted.
+"""Whose fault it was: every error in a handler becomes a sentence for the visitor, and ours are counted.
 
 What fails before a handler is reached is the request's fault. A `ValueError` that this package raises
-itself is a sentence meant for whoever asked. Anything else is a fault of ours: the visitor reads that it is
-ours, the log has the traceback, and `/health` shows the count.
+itself is a sentence meant for the visitor. Anything else is our own fault: the visitor is told so, the log
+has the traceback, and `/health` shows the count.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ import gradio as gr
 Answer = TypeVar("Answer")
 
 CACHE_SECONDS = 3600  # uploaded and generated files are deleted once an hour, when they are older than that
-OURS = "Something broke here"  # the title that tells a fault of ours from a mistake, also to `guard`
+OURS = (
+    "Something broke here"  # the title that tells our own fault from a visitor's mistake, also to `headers`
+)
 APOLOGY = (
-    "That was our fault, not yours, and it has been noted. Try again; the rest of the page goes on working."
+    "That was our fault, not yours, and it has been logged. Try again; the rest of the page still works."
 )
 UNREADABLE = (
     "This is not what the page sends here: expected {expected}, got something else. Reload and try again."
@@ -36,7 +38,7 @@ class CarefulBlocks(gr.Blocks):
         self.faults = 0
 
     async def preprocess_data(self, block_fn: Any, inputs: list[Any], *rest: Any, **options: Any) -> Any:
-        """The handler's inputs; whatever cannot be read as such raises `gr.Error` with what was expected."""
+        """The handler's inputs; invalid values raise `gr.Error` with what was expected."""
         try:
             return await super().preprocess_data(block_fn, inputs, *rest, **options)
         except gr.Error as error:
@@ -67,7 +69,7 @@ class CarefulBlocks(gr.Blocks):
 
 
 def unreadable(error: BaseException, block_fn: Any) -> str:
-    """What to tell whoever sent values from which a function's inputs cannot be made."""
+    """The sentence for values from which a function's inputs cannot be made."""
     expected = ", ".join(block.get_block_name() for block in block_fn.inputs)
     return own_sentence(error) or UNREADABLE.format(expected=expected)
 

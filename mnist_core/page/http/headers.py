@@ -1,4 +1,4 @@
-"""What goes back to the visitor: every refusal a sentence, every answer under headers that protect."""
+"""What goes back to the visitor: every refusal a sentence, every answer with security headers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import orjson
 from starlette.types import Message, Scope, Send
 
 from mnist_core.page.http import visit
-from mnist_core.page.http.bodies import Refused
+from mnist_core.page.http.bodies import RequestError
 from mnist_core.page.http.errors import APOLOGY, OURS
 
 # A Space shows the page in a frame of huggingface.co. Gradio's bundle compiles templates and `js_on_load` in
@@ -50,10 +50,10 @@ log = logging.getLogger(__name__)
 
 
 class Answer:
-    """An ASGI `send` that watches what Gradio answers to one request.
+    """An ASGI `send` that inspects Gradio's answer to one request.
 
     Success passes through, with headers; the page itself gets the visit's script; any other answer is held
-    back and rewritten as a sentence. `faults` is 1 when it was a fault of ours that nobody has counted yet.
+    back and rewritten as a sentence. `faults` is 1 when it was our own fault and not yet counted.
     """
 
     def __init__(self, scope: Scope, send: Send) -> None:
@@ -95,7 +95,7 @@ class Answer:
             sentence = APOLOGY
         await self.json(status, _say(sentence or _SENTENCES.get(status, _SENTENCES[400])))
 
-    async def refuse(self, refusal: Refused) -> None:
+    async def refuse(self, refusal: RequestError) -> None:
         """Send a refusal as JSON, unless an answer is already under way."""
         if not self.started:
             await self.json(refusal.status, _say(refusal.sentence))
@@ -113,7 +113,7 @@ class Answer:
 
 
 async def own_fault(answer: Answer, error: Exception) -> None:
-    """Answer 500 for an exception that nobody foresaw. Re-raises it when the answer is already under way."""
+    """Answer 500 for an unexpected exception. Re-raises it when the answer is already under way."""
     if answer.started:
         raise error
     log.error("A request failed", exc_info=error)

@@ -1,10 +1,10 @@
-"""The door: one ASGI middleware between strangers and Gradio, put in place by `launch`.
+"""The guard: one ASGI middleware between the network and Gradio, installed by `launch`.
 
-Gradio serves more than this page uses, and answers many a bad request with 500. The guard lets in only the
-routes that the page, its browser and `gradio_client` use (`GETS`, `POSTS`); reads bodies itself, capped,
-and passes on what it checked (`bodies`); ties sessions to visits (`sessions`); turns every refusal into a
-4xx with a sentence; counts what is our own fault as 500; and adds the headers that a page in a Space's
-frame can bear.
+Gradio serves more than this page uses, and answers many bad requests with 500. The guard admits only the
+routes that the page, its browser and `gradio_client` use (`GETS`, `POSTS`); reads bodies itself, up to a
+limit, and passes on what it checked (`bodies`); ties sessions to visits (`sessions`); turns every refusal
+into a 4xx with a sentence; counts our own faults as 500; and adds the security headers that still let a
+Space show the page in a frame.
 
 The visit's secret must come with `GET /queue/data` and `/heartbeat` too, and an address is no place for it.
 Gradio 6.31's bundle makes these with `fetch`, not `EventSource`, so a header can carry it:
@@ -29,7 +29,7 @@ import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mnist_core.page.http import visit
-from mnist_core.page.http.bodies import Refused, check_call, check_session, parse
+from mnist_core.page.http.bodies import RequestError, check_call, check_session, parse
 from mnist_core.page.http.direct import answer as direct_answer
 from mnist_core.page.http.direct import is_direct
 from mnist_core.page.http.headers import Answer, own_fault
@@ -53,7 +53,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Caps:
-    """How much strangers may send, read from the environment as `limits.Limits` are.
+    """How much visitors may send, read from the environment as `limits.Limits` are.
 
     Attributes:
         json_bytes: of one call; a drawing is about 4,000.
@@ -73,7 +73,7 @@ class Caps:
 
     @classmethod
     def from_environment(cls) -> Caps:
-        """The defaults, but for what the environment sets. Raises `ValueError` for what is no number."""
+        """The defaults, overridden by the environment. Raises `ValueError` for what is not a number."""
         return overridden(cls())
 
 
@@ -102,21 +102,21 @@ class Guard:
                 await answer.json(200, self.health(scope))
             else:
                 await self.admit(scope, receive, answer)
-        except Refused as refusal:
+        except RequestError as refusal:
             await answer.refuse(refusal)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EROFS, errno.EDQUOT):
                 raise
             log.exception("Cannot write")
             await answer.refuse(
-                Refused(503, "The server's disk is full or read-only. Reading digits still works.")
+                RequestError(503, "The server's disk is full or read-only. Reading digits still works.")
             )
         except Exception as error:
             await own_fault(answer, error)
         self.faults += answer.faults
 
     def health(self, scope: Scope) -> dict[str, Any]:
-        """What `/health` tells: that the page answers, for how long, and how often it broke."""
+        """What `/health` reports: that the page answers, its uptime, and its count of faults."""
         blocks = scope["app"].get_blocks()
         return {
             "status": "ok",
@@ -126,7 +126,7 @@ class Guard:
         }
 
     async def admit(self, scope: Scope, receive: Receive, answer: Answer) -> None:
-        """Pass a request on to Gradio, or raise `Refused`."""
+        """Pass a request on to Gradio, or raise `RequestError`."""
         path = check_route(scope["method"], scope["path"])
         given = parse_qsl(scope["query_string"].decode("latin-1"))
         query = {name: value for name, value in given if name in PARAMETERS}
@@ -138,7 +138,7 @@ class Guard:
         elif path == f"{API}/queue/data":
             session = check_session(query.get("session_hash"))
             if session not in scope["app"].get_blocks()._queue.pending_messages_per_session:
-                raise Refused(
+                raise RequestError(
                     404, "Nothing is running in this session."
                 )  # Gradio says so only in a broken stream
         elif path.startswith(f"{API}/heartbeat/"):
@@ -153,12 +153,12 @@ class Guard:
 
     @contextlib.contextmanager
     def session(self, session: str | None, scope: Scope) -> Iterator[None]:
-        """Hold a session open while a request of its visit is answered. Raises `Refused` to another visit."""
+        """Hold a session open during a request of its visit. Raises `RequestError` for another visit's."""
         if session is None:
             yield
             return
         if not self.sessions.admits(session, _secret(scope)):
-            raise Refused(
+            raise RequestError(
                 403, "This session belongs to another visit, or too many pages are open. Reload the page."
             )
         self.sessions.open(session)
@@ -174,7 +174,7 @@ class Guard:
 
         Returns:
             A `receive` that gives it again, the JSON object in it (empty for a file), and the function that
-            is to answer it directly, if it is a call of one.
+            answers it directly, if there is one.
         """
         if path == f"{API}/upload":
             body = await self.read(scope, receive, self.caps.upload_bytes)
@@ -182,7 +182,7 @@ class Guard:
             return _again(body, receive), {}, None
         kind = dict(scope["headers"]).get(b"content-type", b"").partition(b";")[0].strip().lower()
         if kind != b"application/json":
-            raise Refused(415, "The body must be JSON, sent as application/json.")
+            raise RequestError(415, "The body must be JSON, sent as application/json.")
         call = parse(await self.read(scope, receive, self.caps.json_bytes))
         if path == f"{API}/reset":  # Gradio does nothing there
             return _again(orjson.dumps({"event_id": str(call.get("event_id"))}), receive), {}, None
@@ -204,66 +204,70 @@ class Guard:
         return _again(body, receive), call, None
 
     async def read(self, scope: Scope, receive: Receive, cap: int) -> bytes:
-        """The whole body, refused as soon as it is larger than `cap` bytes, slow, or one too many."""
+        """The whole body; refused if larger than `cap` bytes, too slow, or one too many at once."""
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if not length.isdigit() or int(length) > cap:
-            raise Refused(413, f"The body may have at most {cap:,} bytes.")
+            raise RequestError(413, f"The body may have at most {cap:,} bytes.")
         if self.bodies >= self.caps.bodies:
-            raise Refused(503, "Too many requests at once. Try again in a moment.")
+            raise RequestError(503, "Too many requests at once. Try again in a moment.")
         self.bodies += 1
         try:
             async with asyncio.timeout(self.caps.body_seconds):
                 return await _gather(receive, cap)
         except TimeoutError:
-            raise Refused(408, f"The body did not arrive within {self.caps.body_seconds} seconds.") from None
+            raise RequestError(
+                408, f"The body did not arrive within {self.caps.body_seconds} seconds."
+            ) from None
         finally:
             self.bodies -= 1
 
     def count_upload(self, size: int) -> None:
-        """Note an upload of `size` bytes; refuse it if all visitors together sent too much within an hour."""
+        """Count an upload of `size` bytes; refuse it if all visitors together sent too much in an hour."""
         now = time.monotonic()
         while self.uploads and self.uploads[0][0] < now - 3600:
             self.uploads.popleft()
         if sum(each for _, each in self.uploads) + size > self.caps.upload_bytes_per_hour:
-            raise Refused(503, "Too many files were sent in the last hour. Draw instead, or come back later.")
+            raise RequestError(
+                503, "Too many files were sent in the last hour. Draw instead, or come back later."
+            )
         self.uploads.append((now, size))
 
 
 def check_route(method: str, path: str) -> str:
-    """The path without its closing slash, if this page has such a route for this method. Raises `Refused`."""
+    """The path without its trailing slash, if this method has such a route. Raises `RequestError`."""
     plain = path.rstrip("/") or "/"
     encoded = path.encode()
     names = encoded.split(b"/")
     too_long = len(encoded) > LONGEST_PATH or max(map(len, names)) > LONGEST_NAME
     if b"\0" in encoded or b".." in names or too_long:
-        raise Refused(404, "There is nothing at this address.")
+        raise RequestError(404, "There is nothing at this address.")
     readable = plain in GETS or path.startswith(GETS_BELOW)
     postable = plain in POSTS or path.startswith(POSTS_BELOW)
     if not (readable or postable):
-        raise Refused(404, "There is nothing at this address.")
+        raise RequestError(404, "There is nothing at this address.")
     if method not in (("GET", "HEAD") if readable else ("POST",)):
-        raise Refused(405, f"This address does not answer {method[:10]}.")
+        raise RequestError(405, f"This address does not answer {method[:10]}.")
     return plain if postable or plain in GETS else path
 
 
 def check_file(path: str) -> None:
-    """Refuse addresses of other hosts, unseen. What is left, Gradio checks against its cache."""
+    """Refuse addresses of other hosts. What is left, Gradio checks against its cache."""
     if "://" in path or path.startswith(("//", "\\\\")) or "\0" in path:
-        raise Refused(403, "Only files of this page are served, nothing from anywhere else.")
+        raise RequestError(403, "Only files of this page are served, nothing from anywhere else.")
 
 
 def check_cancel(call: dict[str, Any]) -> dict[str, Any]:
-    """A request to stop one's own running call. Raises `Refused`."""
+    """A request to stop one's own running call. Raises `RequestError`."""
     index, event = call.get("fn_index"), call.get("event_id")
     if not isinstance(index, int) or isinstance(index, bool) or not isinstance(event, str):
-        raise Refused(422, "To cancel, send session_hash, fn_index (a whole number) and event_id.")
+        raise RequestError(422, "To cancel, send session_hash, fn_index (a whole number) and event_id.")
     return {"session_hash": check_session(call.get("session_hash")), "fn_index": index, "event_id": event}
 
 
 def _secret(scope: Scope) -> bytes:
     secret = dict(scope["headers"]).get(visit.HEADER, b"")
     if secret and not visit.is_secret(secret.decode("latin-1")):
-        raise Refused(400, "X-Visit must be 64 hexadecimal digits, or absent.")
+        raise RequestError(400, "X-Visit must be 64 hexadecimal digits, or absent.")
     return secret
 
 
@@ -273,17 +277,17 @@ async def _gather(receive: Receive, cap: int) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Refused(400, "The body ended early.")
+            raise RequestError(400, "The body ended early.")
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > cap:
-            raise Refused(413, f"The body may have at most {cap:,} bytes.")
+            raise RequestError(413, f"The body may have at most {cap:,} bytes.")
         if not message.get("more_body"):
             return b"".join(parts)
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives `body` once, then what the real one says (a disconnect)."""
+    """A `receive` that gives `body` once, then what the real one gives (a disconnect)."""
     given = False
 
     async def receiver() -> Message:

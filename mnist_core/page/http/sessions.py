@@ -1,10 +1,10 @@
 """Which visit a Gradio session belongs to.
 
-Gradio's `session_hash` is chosen by the client, stands in addresses, and whoever holds one can read that
+Gradio's `session_hash` is chosen by the client, appears in addresses, and whoever holds one can read that
 session's stream. So it grants nothing here: the first request that uses a hash ties it to the visit's
 secret in that request's `X-Visit` header (or to its absence, for API clients, which have no visit), and
-from then on every request with that hash must carry the same. What the hash may still do is signal that a
-page has gone: a heartbeat that ends.
+from then on every request with that hash must carry the same. All the hash can still do is signal that a
+page has closed, by a heartbeat that ends.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class _Owner:
 
 
 class Sessions:
-    """The owners of at most `limit` sessions; those longest unused are forgotten first, open ones never."""
+    """The owners of at most `limit` sessions; the longest unused are forgotten first, open ones never."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -32,9 +32,9 @@ class Sessions:
         return len(self._owners)
 
     def admits(self, session: str, secret: bytes) -> bool:
-        """Whether whoever sends `secret` (empty: none) may use `session`; a new session becomes theirs.
+        """Whether the sender of `secret` (empty: none) may use `session`; a new session becomes theirs.
 
-        Also False when `limit` sessions are open at this moment and this is one more.
+        Also False for a new session when `limit` sessions are open.
         """
         digest = hashlib.sha256(secret).digest()  # so that no secret is kept here
         owner = self._owners.get(session)

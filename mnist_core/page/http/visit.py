@@ -1,10 +1,10 @@
-"""A visit's secret: what alone opens a visitor's own runs, weights and stream.
+"""A visit's secret: the only key to a visitor's own runs, weights and stream.
 
 The page makes 32 random bytes with `crypto.getRandomValues` before anything else runs (`assets/js/visit.js`)
-and keeps them in `sessionStorage`: a reload goes on with the same visit, a new tab is a new one, and
+and keeps them in `sessionStorage`: a reload continues the same visit, a new tab starts another, and
 closing the tab forgets it. The secret travels in two places and nowhere else: in the body, as the first
 input of every handler that touches a visit's own things (`VisitSecret`), and in the `X-Visit` header of
-every request to Gradio's routes, by which `guard` ties Gradio's `session_hash` to the visit. Neither is
+every request to Gradio's routes, by which the guard ties Gradio's `session_hash` to the visit. Neither is
 part of an address, and the server never sends a secret back, logs it or names a file by it.
 """
 
@@ -23,7 +23,7 @@ _SECRET = re.compile(r"[0-9a-f]{64}")  # 32 bytes
 
 
 def is_secret(value: Any) -> bool:
-    """Whether `value` has the form of a visit's secret; says nothing about whether anyone uses it."""
+    """Whether `value` has the form of a visit's secret; it need not be in use."""
     return isinstance(value, str) and _SECRET.fullmatch(value) is not None
 
 

@@ -151,7 +151,7 @@ def _run(secret: str, reader: str | None) -> Run | None:
     """The visit's run whose weights are looked through; None for the shipped weights."""
     if reader in (None, runs.SHIPPED):
         return None
-    with contextlib.suppress(runs.Refused):
+    with contextlib.suppress(runs.RunError):
         return runs.registry().run(secret, reader)
     return None
 

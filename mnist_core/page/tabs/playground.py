@@ -1,6 +1,6 @@
 """The chapter's toys on the page: a list to choose from, and one renderer for whatever they show.
 
-A toy returns a `Scene` of plain values (`mnist_core.playground`), which `drawing` turns into HTML;
+A toy returns a `Scene` of plain values (`mnist_core.playground`), which `views.scene` turns into HTML;
 `assets/js/toys.js` puts it on the page and sends back what the visitor changed.
 """
 
@@ -43,7 +43,7 @@ _BENCH = (
 
 
 class Played(NamedTuple):
-    """A toy, what its controls stand at, and what it shows then."""
+    """A toy, its controls' values, and what it shows for them."""
 
     toy: Toy
     values: dict[str, Any]
@@ -51,7 +51,7 @@ class Played(NamedTuple):
 
 
 class ToyList(gr.HTML):
-    """All toys by group. Handlers receive the one that was chosen as it starts."""
+    """All toys by group. Handlers receive the chosen one."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(
@@ -116,24 +116,24 @@ class ToyBench(gr.HTML):
 
 
 def toys_part() -> None:
-    """The chapter's part of the tab: the list, and beneath it the toy's text, itself, and its curves."""
-    shelf = ToyList()
+    """The chapter's part of the tab: the list, then the chosen toy's text, the toy, and its curves."""
+    toy_list = ToyList()
     text = gr.Markdown(latex_delimiters=_FORMULAS, elem_id="toy-text")
     bench = ToyBench()
     chart = Chart(height="260px", elem_id="toy-chart", visible="hidden")
-    shelf.input(take, shelf, [text, bench, chart], **FOLLOW_THE_PEN)
+    toy_list.input(take, toy_list, [text, bench, chart], **FOLLOW_THE_PEN)
     bench.input(play, bench, [bench, chart], **FOLLOW_THE_PEN)
 
 
 def take(toy: Toy | None) -> tuple[Any, Any, Any]:
-    """A toy as it starts: its text, itself, its curves."""
+    """A toy at its defaults: its text, itself, its curves."""
     if toy is None:
         return gr.skip(), gr.skip(), gr.skip()
     return f"### {toy.title}\n\n{texts()[toy.title]}", *play(Played(toy, toy.values(), toy.scene()))
 
 
 def play(played: Played | None) -> tuple[Any, Any]:
-    """A toy with its controls as they stand: itself, and its curves where it has some."""
+    """A toy at its controls' values: itself, and its curves if it has any."""
     if played is None:
         return gr.skip(), gr.skip()
     curves = played.scene.curves
@@ -175,7 +175,4 @@ def _list_template() -> str:
         + "</div>"
         for group, members in groupby(TOYS.values(), key=lambda toy: toy.group)
     )
-    return (
-        '<nav class="toy-list" aria-label="The chapter, to touch"><h2>The chapter, to '
-        f"touch</h2>{groups}</nav>"
-    )
+    return f'<nav class="toy-list" aria-label="The chapter, hands on"><h2>Hands on</h2>{groups}</nav>'

@@ -1,4 +1,4 @@
-"""The Train tab: a recipe, one button, and the loss while it falls."""
+"""The Train tab: a recipe, one button, and the loss as it falls."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from mnist_core.imaging.preprocess import preprocess
 from mnist_core.page.components.layout import Layout, Updates
 from mnist_core.page.components.pad import Drawing, Picture
 from mnist_core.page.views import results, status
-from mnist_core.runs import SHIPPED, Refused, Visit, registry
+from mnist_core.runs import SHIPPED, RunError, Visit, registry
 from mnist_core.runs.run import Run
 
 FRAME_SECONDS = 0.3  # between two updates of the page while a run is active
 KERNELS_EVERY = 4  # frames
-# A link that holds a recipe opens here, once the page has handed out the visit's secret,
-# which the tab asks for: that is a moment after it has loaded.
+# A link that holds a recipe opens this tab, once the page has set the visit's secret, which the tab needs:
+# that is a moment after it has loaded.
 OPEN_IF_LINKED = f"""() => {{
   const query = new URLSearchParams(location.search);
   if (!{list(knobs())}.some((name) => query.has(name))) return;
@@ -39,7 +39,7 @@ def train_tab(secret: gr.Component, weights: gr.Dropdown, tab: gr.Tab, page: gr.
 
     Args:
         secret: the visit's.
-        weights: which weights read the pads, "shipped" or a run's id.
+        weights: the weights that read the pads, "shipped" (the built-in model) or a run's id.
     """
     layout = Layout(weights)
     handlers = Handlers(layout)
@@ -53,7 +53,7 @@ def train_tab(secret: gr.Component, weights: gr.Dropdown, tab: gr.Tab, page: gr.
         button.click(handler, inputs, layout.all, **_AT_ONCE).then(
             handlers.follow, [secret, weights], [*layout.shown, weights], **_STREAM
         )
-    for panel in (layout.status, layout.results, layout.lesson):
+    for panel in (layout.status, layout.results, layout.fine_tuning):
         panel.act(handlers.act, [secret, weights, layout.recipe], layout.all, **_AT_ONCE).then(
             handlers.follow, [secret, weights], [*layout.shown, weights], **_STREAM
         )
@@ -95,7 +95,7 @@ class Handlers:
         return self._go_on(registry().visit(secret, request.session_hash), secret, single_step=True)
 
     def stop(self, secret: str) -> Updates:
-        """End what runs; the weights so far read the pad."""
+        """Stop the run; its weights so far read the pad."""
         visit = registry().visit(secret)
         run = visit.active or visit.shown
         if run is not None:
@@ -103,7 +103,7 @@ class Handlers:
         return self._now(visit) | self._reads(visit)
 
     async def follow(self, secret: str, choice: str, request: gr.Request) -> AsyncIterator[Updates]:
-        """Report on the visit's run until it neither trains nor waits; then its weights read the pad."""
+        """Follow the visit's run until it neither trains nor waits; then its weights read the pad."""
         runs = registry()
         visit = runs.visit(secret, request.session_hash)
         run, number, known = visit.active, 0, _milestones(visit.active)
@@ -125,18 +125,18 @@ class Handlers:
     def act(
         self, secret: str, choice: str, recipe: TrainConfig, event: gr.EventData, request: gr.Request
     ) -> Updates:
-        """Do what a button or a field in one of the panels stands for."""
+        """Carry out the action of a button or a field in one of the panels."""
         visit = registry().visit(secret, request.session_hash)
         wanted = {name: value for name, value in (event._data or {}).items() if isinstance(value, str | bool)}
         action = _ACTIONS.get(str(wanted.get("act")))
         if action is None:
-            raise Refused("The page has no such button. Reload it and try again.")
+            raise RunError("The page has no such button. Reload it and try again.")
         return action(self, visit, secret, choice, wanted)
 
     def upload(self, secret: str, path: str | None) -> Updates:
         """Take a file of weights as a run that needs no training."""
         if not path:
-            raise Refused("Choose a file of weights, such as one that a run here lets you download.")
+            raise RunError("Choose a file of weights, such as one that a run here lets you download.")
         visit = registry().visit(secret)
         try:
             run = registry().upload(secret, Path(path))
@@ -145,14 +145,14 @@ class Handlers:
         return self._now(visit) | {self.layout.weights: self.layout.choices(visit, run.id)}
 
     def choose(self, secret: str, recipe: TrainConfig) -> gr.Button:
-        """Say how long the recipe takes; change the rate of a run under way."""
+        """Estimate the recipe's time; change the rate of a run under way."""
         visit = registry().visit(secret)
         if visit.active is not None and visit.active.kind == "trained":
             registry().follow_recipe(secret, visit.active.id, recipe)
         return gr.Button(f"Train · about {status.span(max(1, registry().pace.seconds(recipe)))}")
 
     def see(self, secret: str, drawing: Drawing) -> str:
-        """Note what is on the pad, for the run to read as it learns."""
+        """Record what is on the pad, for the run to read as it trains."""
         visit = registry().visit(secret)
         ink = preprocess(drawing.image) if drawing.image is not None else None
         visit.pad.ink = ink if ink is not None and ink.any() else None
@@ -164,7 +164,7 @@ class Handlers:
         registry().warm_up()
         return self._now(visit) | {self.layout.weights: self.layout.choices(visit, choice)}
 
-    # What the panels' buttons do
+    # The panels' actions
 
     def gentler(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
         run = registry().run(secret, str(wanted.get("run")))
@@ -213,7 +213,7 @@ class Handlers:
 
     def panel(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
         if wanted.get("panel") not in results.PANELS:
-            raise Refused("The page has no such results. Reload it and try again.")
+            raise RunError("The page has no such results. Reload it and try again.")
         visit.panel = str(wanted["panel"])
         return self._now(visit, choice)
 
@@ -222,7 +222,7 @@ class Handlers:
         index = str(wanted.get("index"))
         found = run.examination.worst if run.examination is not None else []
         if not index.isdigit() or int(index) >= len(found):
-            raise Refused("There is no such mistake any more. Open the gallery again.")
+            raise RunError("There is no such mistake any more. Open the gallery again.")
         mistake = found[int(index)]
         caption = f"MNIST test image {mistake.index:,}. It is labelled {mistake.truth}."
         return {self.layout.pad: Picture(Image.fromarray(255 - mistake.picture), caption)}
@@ -230,22 +230,24 @@ class Handlers:
     def label(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
         digit = str(wanted.get("digit"))
         if visit.pad.ink is None:
-            raise Refused("Draw a digit first, then tap what it is.")
+            raise RunError("Draw a digit first, then tap its label.")
         if digit not in tuple("0123456789") or len(visit.drawings) >= registry().limits.drawings:
-            raise Refused(f"A lesson takes up to {registry().limits.drawings} drawings of the digits 0 to 9.")
+            raise RunError(
+                f"Fine-tuning takes up to {registry().limits.drawings} drawings of the digits 0 to 9."
+            )
         visit.drawings.append((visit.pad.ink, int(digit)))
-        return {self.layout.lesson: status.lesson(visit)}
+        return {self.layout.fine_tuning: status.fine_tuning(visit)}
 
     def unlabel(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
         visit.drawings.clear()
-        return {self.layout.lesson: status.lesson(visit)}
+        return {self.layout.fine_tuning: status.fine_tuning(visit)}
 
-    def teach(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
-        run = registry().teach(secret, choice, list(visit.drawings))
+    def fine_tune(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
+        run = registry().fine_tune(secret, choice, list(visit.drawings))
         visit.drawings.clear()
-        return self._started(visit, run) | {self.layout.lesson: status.lesson(visit)}
+        return self._started(visit, run) | {self.layout.fine_tuning: status.fine_tuning(visit)}
 
-    # What they have in common
+    # Shared by the handlers
 
     def _started(self, visit: Visit, run: Any) -> Updates:
         visit.current = run.id
@@ -253,7 +255,7 @@ class Handlers:
 
     def _go_on(self, visit: Visit, secret: str, *, single_step: bool) -> Updates:
         if visit.shown is None:
-            raise Refused("There is no run to go on with. Press Train.")
+            raise RunError("There is no run to resume. Press Train.")
         registry().resume(secret, visit.shown.id, single_step=single_step)
         return self._now(visit)
 
@@ -261,7 +263,7 @@ class Handlers:
         return self.layout.frame(visit, registry(), choice)
 
     def _reads(self, visit: Visit) -> Updates:
-        """Let the run that has just ended read the pad, if it learned anything."""
+        """Let the run that has just ended read the pad, if it took any steps."""
         run = visit.shown
         if run is None or run.weights_step == 0:
             return {}
@@ -275,21 +277,21 @@ _ACTIONS = {
     name: getattr(Handlers, name)
     for name in (
         "gentler", "synthetic", "use", "undo", "show", "compare", "reload", "rename", "delete", "panel",
-        "mistake", "label", "unlabel", "teach",
+        "mistake", "label", "unlabel", "fine_tune",
     )
 }  # fmt: skip
 
 
 def _milestones(run: Run | None) -> tuple[Any, ...]:
-    """What the results show of a run besides its kernels: they are written anew when it changes, and only
-    then, since whoever is typing in them would be interrupted."""
+    """What the results show of a run besides its kernels: they are rendered again only when it changes, so
+    that nobody typing in them is interrupted."""
     if run is None:
         return ()
     return run.state, run.weights is not None, run.history.tested, run.examination
 
 
 def examine_if_asked(secret: str) -> bool:
-    """Read all test digits with the run that is shown, if its results ask for that; whether they did."""
+    """Evaluate the shown run on all test digits, if its open panel needs that; returns whether it did."""
     visit = registry().visit(secret)
     run = visit.shown
     if visit.panel not in ("confusion", "mistakes") or run is None or run.weights is None:

@@ -1,1 +1,1 @@
-"""What Python renders of a run or a toy."""
+"""Views of a run or a toy, rendered in Python."""

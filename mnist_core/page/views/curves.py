@@ -1,4 +1,4 @@
-"""A run's curves as plots: its losses, several runs' losses, and what it made of the drawing on the pad."""
+"""A run's curves as plots: its losses, several runs' losses, and its probabilities for the drawing."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from mnist_core.runs.run import Run
 
 POINTS = 300  # of a curve on the page
 _DASHES = ("", "7 4", "2 3", "10 4 2 4", "4 2", "1 4")
-_SHOWN_DIGITS = 3  # most probable ones that are drawn in colour
+_SHOWN_DIGITS = 3  # the most probable ones, shown in colour
 
 
 def loss_plot(run: Run | None, compared: list[Run]) -> Plot:
-    """The losses of `run`; where several runs are compared, theirs over the digits they read."""
+    """The losses of `run`; where several runs are compared, theirs over the samples seen."""
     if len(compared) > 1:
         return _comparison(compared)
     if run is None:
-        return Plot(x_name="step", y_name="loss", y_high=2.5, x_high=100, hint="The loss will be drawn here.")
+        return Plot(x_name="step", y_name="loss", y_high=2.5, x_high=100, hint="The loss will appear here.")
     rows, history = run.history.losses.rows(POINTS), run.history
     tests = history.evaluations
     series = [
@@ -40,7 +40,7 @@ def loss_plot(run: Run | None, compared: list[Run]) -> Plot:
         x_grows=True,
         can_log=True,
         log=_explodes(run),
-        hint="No history came along" if run.kind == "uploaded" else "Waiting for the first step",
+        hint="No training history" if run.kind == "uploaded" else "Waiting for the first step",
         summary=_said(run),
     )
 
@@ -53,7 +53,7 @@ def _comparison(runs: list[Run]) -> Plot:
         series.append(Series(name=run.name[:14], points=points, **style))
     return Plot(
         series=series,
-        x_name="digits read",
+        x_name="samples seen",
         y_name="training loss, smoothed",
         can_log=True,
         log=any(map(_explodes, runs)),
@@ -62,7 +62,7 @@ def _comparison(runs: list[Run]) -> Plot:
 
 
 def _explodes(run: Run) -> bool:
-    """Whether its losses only fit on a log scale."""
+    """Whether its losses need a log scale."""
     return run.trouble is not None and run.trouble.fatal
 
 
@@ -100,6 +100,8 @@ def trace_plot(run: Run | None) -> Plot:
         x_grows=True,
         y_low=0,
         y_high=1,
-        hint="Your digit while it learns",
-        summary=f"The drawing is read as {order[0]} with {rows[-1][1 + order[0]]:.0%}." if rows else "",
+        hint="Your digit during training",
+        summary=f"The drawing is read as {order[0]}, probability {rows[-1][1 + order[0]]:.0%}."
+        if rows
+        else "",
     )

@@ -1,4 +1,4 @@
-"""What came of a visit's runs: the table, the confusion matrix, the worst mistakes, kernels, files."""
+"""The results of a visit's runs: the table, the confusion matrix, the worst mistakes, kernels, files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PANELS = {
     "confusion": "Confusion",
     "mistakes": "Mistakes",
     "kernels": "Kernels",
-    "take": "Take along",
+    "export": "Export",
 }
 COLUMNS = (
     "Show", "Compare", "Name", "Recipe", "Seed", "Test accuracy", "Seconds", "Images/s", "To 98 %", "To 99 %",
@@ -29,7 +29,7 @@ COLUMNS = (
 
 
 def results(visit: Visit, run: Run | None, examination: Examination | None, choice: str) -> str:
-    """The row of results and the one that is open; nothing until there is a run."""
+    """The row of result panels and the one that is open; empty until there is a run."""
     if run is None or run.weights is None:
         return ""
     tabs = "".join(
@@ -42,7 +42,7 @@ def results(visit: Visit, run: Run | None, examination: Examination | None, choi
         "confusion": lambda: _confusion(run, examination),
         "mistakes": lambda: _mistakes(run, examination),
         "kernels": lambda: _kernels(run),
-        "take": lambda: _take_along(run),
+        "export": lambda: _export(run),
     }[visit.panel]()
     return (
         f'<div class="results"><div class="tabs" role="group" aria-label="Results">{tabs}</div>{body}</div>'
@@ -50,13 +50,13 @@ def results(visit: Visit, run: Run | None, examination: Examination | None, choi
 
 
 def recipe_words(run: Run) -> str:
-    """What a recipe changes of the book's, in a few words."""
+    """How a recipe differs from the book's, in a few words."""
     hidden = {"threads", "precision", "seed", "test_batch_size"}
     if run.kind == "uploaded":
         return "uploaded weights"
-    if run.kind == "lesson":
+    if run.kind == "fine-tuned":
         count = run.result.get("drawings", 0)
-        return "a drawing of yours" if count == 1 else f"{count} drawings of yours"
+        return "fine-tuned on your drawing" if count == 1 else f"fine-tuned on your {count} drawings"
     parts = [
         f"{_label(name)} {_value(value)}" for name, value in changed(run.config).items() if name not in hidden
     ]
@@ -77,12 +77,12 @@ def _table(visit: Visit, shown: Run, choice: str) -> str:
     rows = "".join(_row(run, visit, shown, choice) for run in reversed(list(visit.runs.values())))
     table = f'<table class="runs"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
     acts = [
-        button("Take its recipe", "reload", run=shown.id, title=f"Take {shown.name}'s recipe"),
-        button("Let it read the pad", "use", run=shown.id, title=f"Let {shown.name} read the pad"),
-        button("Delete it", "delete", run=shown.id, title=f"Delete {shown.name}"),
+        button("Reuse recipe", "reload", run=shown.id, title=f"Reuse {shown.name}'s recipe"),
+        button("Use on the pad", "use", run=shown.id, title=f"Use {shown.name} on the pad"),
+        button("Delete", "delete", run=shown.id, title=f"Delete {shown.name}"),
     ]
     if shown.id == choice:
-        acts[1] = '<span class="chosen">It reads the pad.</span>'
+        acts[1] = '<span class="chosen">In use on the pad.</span>'
     return (
         f'<div class="wide" tabindex="0" role="region" aria-label="All runs">{table}</div>'
         f'<p class="acts"><span class="chosen">{escape(shown.name)}</span>{"".join(acts)}</p>'
@@ -92,9 +92,9 @@ def _table(visit: Visit, shown: Run, choice: str) -> str:
 
 def _sureness(run: Run) -> str:
     if run.calibration is not None:
-        return "These weights say “not sure” when they are unsure."
+        return "These weights are calibrated: they say “not sure” when they are unsure."
     return (
-        "These weights are not calibrated: they seldom say “not sure”. A run is calibrated when it finishes."
+        "These weights are not calibrated: they rarely say “not sure”. A run is calibrated when it finishes."
     )
 
 
@@ -103,7 +103,7 @@ def _row(run: Run, visit: Visit, shown: Run, choice: str) -> str:
     reached, name = run.history.reached, escape(run.name)
     chosen = " checked" if run is shown else ""
     ticked = " checked" if run.id in visit.compared else ""
-    reads = " · reads the pad" if run.id == choice else ""
+    reads = " · used on the pad" if run.id == choice else ""
     cells = (
         f'<input type="radio" name="shown-run" data-act="show" data-run="{run.id}" '
         f'aria-label="Show {name}"{chosen}>',
@@ -128,7 +128,7 @@ def _confusion(run: Run, examination: Examination | None) -> str:
     if counts is None and run.evaluation is not None:
         counts = run.evaluation.confusion
     if counts is None:
-        return "<p>No test digits have been read yet.</p>"
+        return "<p>Not evaluated on the test digits yet.</p>"
     n, most = int(counts.sum()), max(1, int((counts - torch.diag(counts.diag())).max()))
     head = "".join(f"<th scope='col'>{digit}</th>" for digit in range(CLASSES))
     rows = ""
@@ -143,8 +143,8 @@ def _confusion(run: Run, examination: Examination | None) -> str:
         rows += f"<tr><th scope='row'>{truth}</th>{cells}<td class='share'>{share:.1%}</td></tr>"
     right = int(counts.trace())
     return (
-        f"<p>{right:,} of {n:,} test digits right. Each row is what it was, each column what "
-        f"{escape(run.name)} said; the last column is the share of each digit that it read rightly.</p>"
+        f"<p>{right:,} of {n:,} test digits right. Each row is the true digit, each column what "
+        f"{escape(run.name)} read; the last column is the share of each digit read correctly.</p>"
         f'<table class="confusion"><thead><tr><td></td>{head}<th scope="col">right</th></tr></thead>'
         f"<tbody>{rows}</tbody></table>"
     )
@@ -152,7 +152,7 @@ def _confusion(run: Run, examination: Examination | None) -> str:
 
 def _mistakes(run: Run, examination: Examination | None) -> str:
     if examination is None:
-        return "<p>Reading all test digits…</p>"
+        return "<p>Evaluating on all test digits…</p>"
     figures = "".join(
         f'<button type="button" data-act="mistake" data-run="{run.id}" data-index="{number}" '
         f'aria-label="A {mistake.truth} read as {mistake.said}: put it on the pad">'
@@ -162,7 +162,7 @@ def _mistakes(run: Run, examination: Examination | None) -> str:
     )
     return (
         f"<p>{escape(run.name)} after {examination.step:,} steps: {examination.mistakes:,} of "
-        f"{examination.n:,} test digits misread. Those it was surest of; a click puts one on the pad.</p>"
+        f"{examination.n:,} test digits misread. The most confident ones; click one to put it on the pad.</p>"
         f'<div class="mistakes">{figures}</div>'
     )
 
@@ -172,8 +172,8 @@ def _kernels(run: Run) -> str:
     first, newest = frames[0], frames[-1]
     most = max(1e-6, *(abs(value) for value in (*first[1:], *newest[1:])))
     return (
-        "<p>The sixteen 3×3 kernels of the first layer: at the start, and as they are now. "
-        '<span class="key plus"></span> ink counts for, <span class="key minus"></span> against.</p>'
+        "<p>The sixteen 3×3 kernels of the first layer, at the start and now. "
+        '<span class="key plus"></span> positive weights, <span class="key minus"></span> negative.</p>'
         f'<div class="kernels">{_grids(first, most)}{_grids(newest, most)}</div>'
     )
 
@@ -193,7 +193,7 @@ def _grids(frame: tuple[float, ...], most: float) -> str:
     return f"<figure>{svg}<figcaption>{said}</figcaption></figure>"
 
 
-def _take_along(run: Run) -> str:
+def _export(run: Run) -> str:
     links = [
         download(weights_file(run), f"{run.id}.pt", "application/octet-stream", "Weights (.pt)"),
         download(

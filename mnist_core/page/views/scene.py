@@ -1,4 +1,4 @@
-"""What a toy shows, drawn: each kind of part as HTML or SVG, each kind of control as an input."""
+"""A toy's scene, rendered: each kind of part as HTML or SVG, each kind of control as an input."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _DASHES = ("", "7 4", "2 3", "9 3 2 3")
 
 
 def plot(curves: Curves) -> Plot:
-    """Curves as the page's chart draws them."""
+    """Curves as the page's chart takes them."""
     series = [
         Series(name=name, points=points, colour=place + 1, dash=_DASHES[place])
         for place, (name, points) in enumerate(curves.lines)
@@ -48,7 +48,7 @@ def plot(curves: Curves) -> Plot:
 
 
 def render_control(control: Control, value: Any) -> str:
-    """A control as HTML; nothing for what a grid shows and takes clicks for."""
+    """A control as HTML; empty for one that a grid shows."""
     name, label = control.name, escape(control.label)
     if isinstance(control, Slider):
         return (
@@ -70,7 +70,7 @@ def render_control(control: Control, value: Any) -> str:
             f'<div class="toy-steps" role="group" aria-label="{label}" data-last="{control.last}">'
             f'<button type="button" data-control="{name}" data-by="-1" aria-label="{label}: back">◂</button>'
             f"<span>{label} <output>{value}</output></span>"
-            f'<button type="button" data-control="{name}" data-by="1" aria-label="{label}: on">▸</button>'
+            f'<button type="button" data-control="{name}" data-by="1" aria-label="{label}: next">▸</button>'
             "</div>"
         )
     return ""
@@ -187,7 +187,7 @@ def _surface(surface: Surface) -> str:
 
 
 def _bands(heights: list[list[float]]) -> str:
-    """The landscape in ten shades, each with the same share of its cells, the lowest darkest."""
+    """The surface in ten bands, each with the same share of its cells, from the lowest."""
     ordered = sorted(value for row in heights for value in row)
     steps = [ordered[len(ordered) * band // 10] for band in range(1, 10)]
     cell = _SIDE / len(heights)

@@ -1,5 +1,4 @@
-"""How a run stands, in words: its state, its numbers, what to do next; and what the small pad's drawing
-is."""
+"""A run's status: its state, its numbers, what to do next; and what is read on the small pad."""
 
 from __future__ import annotations
 
@@ -19,12 +18,12 @@ _STATES = {
     "finished": "has finished",
     "stopped": "was stopped",
     "failed": "failed",
-    "diverged": "went wrong",
+    "diverged": "diverged",
 }
 
 
 def span(seconds: float) -> str:
-    """A length of time as one says it."""
+    """A duration in words."""
     if seconds < 1:
         return "under 1 s"
     if seconds < 90:
@@ -33,12 +32,12 @@ def span(seconds: float) -> str:
 
 
 def state(run: Run | None) -> str:
-    """The sentence that a screen reader is told when the state changes."""
+    """The sentence that a screen reader announces when the state changes."""
     return f"{run.name} {_STATES[run.state]}." if run is not None else ""
 
 
 def status(run: Run | None, place: int, fetched: tuple[int, int] | None) -> str:
-    """How a run stands: a sentence, a bar, and its numbers."""
+    """A run's status: a sentence, a progress bar, and its numbers."""
     if run is None:
         return '<div class="status" data-state="idle"><p>Choose a recipe and press Train.</p></div>'
     bar = "" if run.kind == "uploaded" else _bar(run)
@@ -64,13 +63,15 @@ def _stands(run: Run, place: int, fetched: tuple[int, int] | None) -> str:
     if run.state == "fetching" and fetched is not None:
         return f"waits for MNIST: {fetched[0] / 1e6:.1f} of {fetched[1] / 1e6:.1f} MB."
     if run.state == "running" and run.testing is not None:
-        return f"reads the test digits: {run.testing[0]:,} of {run.testing[1]:,}."
+        return f"is being tested: {run.testing[0]:,} of {run.testing[1]:,} digits."
     if run.state == "running" and run.history.last is None:
         total = synthetic_count(run.config)
         return (
-            f"draws its digits: {run.drawn:,} of {total:,}." if total and run.drawn else "loads the digits."
+            f"is drawing its synthetic digits: {run.drawn:,} of {total:,}."
+            if total and run.drawn
+            else "is loading its digits."
         )
-    return "are ready to read." if run.kind == "uploaded" else f"{_STATES[run.state]}."
+    return "is ready to use." if run.kind == "uploaded" else f"{_STATES[run.state]}."
 
 
 def _numbers(run: Run) -> str:
@@ -88,7 +89,7 @@ def _numbers(run: Run) -> str:
 
 
 def _advice(run: Run) -> str:
-    """What to know or to do next: at most one sentence with at most one button."""
+    """What to know or do next: at most one sentence with at most one button."""
     said, act = "", ""
     if run.state == "diverged" and run.trouble is not None:
         said = run.trouble.says
@@ -98,10 +99,10 @@ def _advice(run: Run) -> str:
     elif run.state == "failed":
         said = run.note
         if run.config.data != "synthetic" and run.history.last is None:
-            act = button("Train on the built-in digits", "synthetic", kind="primary", run=run.id)
+            act = button("Train on synthetic digits", "synthetic", kind="primary", run=run.id)
     elif run.active and run.trouble is not None:
         said = run.trouble.says
-    elif run.kind == "lesson" and run.state == "finished" and len(run.history.evaluations) > 1:
+    elif run.kind == "fine-tuned" and run.state == "finished" and len(run.history.evaluations) > 1:
         said = _learned(run)
         act = button("Undo", "undo", run=run.id)
     elif run.note:
@@ -112,11 +113,11 @@ def _advice(run: Run) -> str:
 def _learned(run: Run) -> str:
     before, after = run.history.evaluations[0], run.history.evaluations[-1]
     n = run.result["drawings"]
-    yours = "your drawing" if n == 1 else f"your {n}"
-    tests = "built-in test digits" if run.config.data == "synthetic" else "MNIST's test digits"
+    yours = "your drawing" if n == 1 else f"your {n} drawings"
+    tests = "synthetic test digits" if run.config.data == "synthetic" else "MNIST's test digits"
     return (
-        f"Of {yours}: {run.result['right_before']} right before, {run.result['right_after']} now. "
-        f"Of {tests}: {before.accuracy:.2%} before, {after.accuracy:.2%} now."
+        f"Right on {yours}: {run.result['right_before']} before, {run.result['right_after']} now. "
+        f"Accuracy on {tests}: {before.accuracy:.2%} before, {after.accuracy:.2%} now."
     )
 
 
@@ -130,10 +131,10 @@ def reading(prediction: Prediction | None, by: str) -> str:
     return f'<p class="small-answer"><span>{escape(by)} {said}</span>{guess}</p>'
 
 
-def lesson(visit: Visit) -> str:
-    """Teach it your hand: ten buttons to say what the drawing is, and the drawings so labelled."""
+def fine_tuning(visit: Visit) -> str:
+    """Fine-tuning on one's own handwriting: ten buttons to label the drawing, and the labelled drawings."""
     digits = "".join(
-        button(str(digit), "label", digit=digit, title=f"It is a {digit}") for digit in range(10)
+        button(str(digit), "label", digit=digit, title=f"Label it {digit}") for digit in range(10)
     )
     shown = "".join(
         f"<figure>{picture(pixels, f'your {digit}')}<figcaption>{digit}</figcaption></figure>"
@@ -142,11 +143,12 @@ def lesson(visit: Visit) -> str:
     act = ""
     if visit.drawings:
         count = len(visit.drawings)
-        act = button(f"Teach {'this drawing' if count == 1 else f'these {count}'}", "teach", kind="primary")
+        drawings = "this drawing" if count == 1 else f"these {count}"
+        act = button(f"Fine-tune on {drawings}", "fine_tune", kind="primary")
         act += button("Clear", "unlabel")
     opened = " open" if visit.drawings else ""
     return (
-        f'<details class="fold lesson"{opened}><summary>Misread? Teach it your hand</summary>'
-        f'<p>Draw, then tap what it is. A few drawings are enough.</p><div class="tens">{digits}</div>'
+        f'<details class="fold lesson"{opened}><summary>Misread? Fine-tune it on your handwriting</summary>'
+        f'<p>Draw a digit, then tap its label. A few drawings are enough.</p><div class="tens">{digits}</div>'
         f'<div class="taught">{shown}</div><div class="acts">{act}</div></details>'
     )
