@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
 import sys
+from dataclasses import fields
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from mnist_core.page.http.middleware import Caps
+from mnist_core.runs.limits import CAREFUL, GENEROUS
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -46,10 +54,24 @@ def after(marker: str) -> str:
     return re.search(rf"<!-- {marker} -->\n```sh\n(.*?)\n```", README).group(1)
 
 
-def pins() -> dict[str, str]:
-    """requirements.txt as name -> version."""
-    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").split()
-    return dict(line.split("==") for line in lines)
+def requirements(*files: str) -> dict[str, Requirement]:
+    """What the files ask for, by the package's name."""
+    lines = [line for file in files for line in (ROOT / file).read_text(encoding="utf-8").splitlines()]
+    wanted = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    return {canonicalize_name(requirement.name): requirement for requirement in wanted}
+
+
+def workflow() -> dict[str, object]:
+    """The one job of the workflow file."""
+    text = (ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8")
+    (job,) = yaml.safe_load(text)["jobs"].values()
+    return job
+
+
+def platforms() -> dict[tuple[str, str], str]:
+    """The README's table of platforms: (Python's minor version, torch and torchvision) -> the last column."""
+    rows = re.findall(r"^\| (3\.\d+)\.\d+ \| ([\d.]+, [\d.]+) \| .* \| (.*) \|$", README, flags=re.MULTILINE)
+    return {(python, versions): result for python, versions, result in rows}
 
 
 def test_the_spaces_header_uses_only_keys_of_the_reference_with_values_of_their_kind() -> None:
@@ -73,7 +95,53 @@ def test_the_spaces_header_says_what_a_gradio_space_needs() -> None:
 
 
 def test_the_space_and_the_requirements_name_the_same_gradio() -> None:
-    assert header()["sdk_version"] == pins()["gradio"]
+    assert str(requirements("requirements.txt")["gradio"].specifier) == f"=={header()['sdk_version']}"
+
+
+@pytest.mark.parametrize(
+    ("sources", "files"),
+    [
+        (["app.py", "mnist_core"], ["requirements.txt"]),
+        (["tests"], ["requirements.txt", "tests/requirements.txt"]),
+    ],
+    ids=["package", "tests"],
+)
+def test_every_package_that_is_imported_is_required(sources: list[str], files: list[str]) -> None:
+    of_module = packages_distributions()
+    paths = [path for source in sources for path in [ROOT / source, *(ROOT / source).rglob("*.py")]]
+    modules = {name for path in paths if path.is_file() for name in imported_modules(path)}
+    ours = {path.stem for path in (ROOT / "tests").rglob("*.py")} | {"mnist_core"}
+    foreign = modules - set(sys.stdlib_module_names) - ours
+    packages = {name: {canonicalize_name(package) for package in of_module.get(name, [])} for name in foreign}
+    assert {"torch", "gradio"} <= foreign
+    wanted = set(requirements(*files))
+    assert {name for name in foreign if not packages[name] & wanted} == set()
+
+
+def imported_modules(path: Path) -> set[str]:
+    """The top-level modules that a file imports, anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add((node.module or "").split(".")[0])
+    return names
+
+
+def test_what_gradio_brings_is_required_in_its_own_range() -> None:
+    brought = {canonicalize_name(wish.name): wish for wish in map(Requirement, requires("gradio") or [])}
+    asked = requirements("requirements.txt", "tests/requirements.txt")
+    shared = {name for name in set(asked) & set(brought) if name not in ("numpy", "packaging")}
+    assert {"pillow", "orjson", "starlette"} <= shared
+    assert {name: asked[name].specifier for name in shared} == {
+        name: brought[name].specifier for name in shared
+    }
+
+
+def test_the_tools_of_the_tests_are_not_installed_with_the_page() -> None:
+    assert "pytest" in requirements("tests/requirements.txt")
+    assert not set(requirements("requirements.txt")) & set(requirements("tests/requirements.txt"))
 
 
 def test_the_readme_gives_exactly_two_commands_each_complete_in_itself() -> None:
@@ -90,12 +158,69 @@ def test_everything_the_readme_points_at_exists() -> None:
     rows = re.findall(r"^\| `([^`]+)` \|", README, flags=re.MULTILINE)
     assert rows, "the README has a file map"
     files = [row for row in rows if "/" in row or row.endswith((".py", ".txt", ".toml"))]
-    missing = [name for name in targets + files if not (ROOT / name).exists() and not _in_package(name)]
-    assert missing == []
+    assert [name for name in targets + files if not (ROOT / name).exists()] == []
 
 
-def _in_package(name: str) -> bool:
-    return (ROOT / "mnist_core" / name).exists()
+@pytest.mark.parametrize("document", ["mnist_core/READING.md", "mnist_core/benchmark/RESULTS.md"])
+def test_everything_a_document_beside_the_code_points_at_exists(document: str) -> None:
+    path = ROOT / document
+    text = path.read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)[^)]*\)", text)
+    tests = re.findall(r"tests/[\w/]+(?:\.py)?", text)
+    assert tests
+    assert [name for name in links if not (path.parent / name).exists()] == []
+    assert [name for name in tests if not (ROOT / name).exists()] == []
+
+
+def test_the_file_map_has_every_folder_and_file_of_the_package() -> None:
+    rows = set(re.findall(r"`(mnist_core/[^`]*)`", README.split("## Where things are")[1].split("\n## ")[0]))
+    there = {
+        f"mnist_core/{path.name}/" if path.is_dir() else f"mnist_core/{path.name}"
+        for path in (ROOT / "mnist_core").iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").is_file()
+    }
+    assert rows - {"mnist_core/"} == there - {"mnist_core/__init__.py"}
+
+
+def test_the_readme_names_every_limit_with_its_defaults() -> None:
+    caps, rows = (
+        Caps(),
+        re.findall(r"^\| `MNIST_LIMIT_(\w+)` \| (\S+) \| (\S.*?) \|", README, flags=re.MULTILINE),
+    )
+    named = {name.lower(): (own, space) for name, own, space in rows}
+    expected = {
+        limit.name: (f"{getattr(GENEROUS, limit.name):,}", f"{getattr(CAREFUL, limit.name):,}")
+        for limit in fields(GENEROUS)
+    } | {cap.name: (f"{getattr(caps, cap.name):,}", "the same") for cap in fields(caps)}
+    assert named == expected
+
+
+def test_the_workflow_runs_the_readmes_test_command_on_every_python_that_is_promised() -> None:
+    steps = {step.get("if"): step["run"] for step in workflow()["steps"] if "pytest" in step.get("run", "")}
+    pinned, newest = (steps[f"matrix.torch == '{torch}'"] for torch in ("pinned", "newest"))
+    assert pinned == after("test command")
+    install, run = pinned.rsplit(" && ", 1)
+    update = newest.removeprefix(f"{install} && ").removesuffix(f" && {run}")
+    assert re.fullmatch(r"\.venv/bin/pip install torch==[\d.]+ torchvision==[\d.]+", update)
+    matrix = workflow()["strategy"]["matrix"]
+    assert matrix["torch"] == ["pinned"]
+    assert matrix["include"] == [{"python": matrix["python"][-1], "torch": "newest"}]
+    assert "Python " + ", ".join(matrix["python"][:-1]) + f" and {matrix['python'][-1]} (" in README
+
+
+def test_the_readmes_platforms_are_those_of_the_workflow_and_of_the_pins() -> None:
+    pins = requirements("requirements.txt")
+    pinned = ", ".join(str(pins[name].specifier).removeprefix("==") for name in ("torch", "torchvision"))
+    (update,) = {
+        ", ".join(found)
+        for step in workflow()["steps"]
+        for found in re.findall(r"torch==([\d.]+) torchvision==([\d.]+)", step.get("run", ""))
+    }
+    pythons = workflow()["strategy"]["matrix"]["python"]
+    assert {(python, pinned) for python in pythons} | {(pythons[-1], update)} <= set(platforms())
+    assert {versions for _, versions in platforms()} == {pinned, update}
+    assert all("passed" in result for result in platforms().values())
+    assert header()["python_version"] in pythons
 
 
 def test_the_top_level_holds_nothing_that_the_house_does_not_name() -> None:
@@ -129,27 +254,81 @@ def test_ci_fails_when_the_tests_fail(tmp_path: Path) -> None:
     assert _ci(tmp_path, "echo 1 failed; exit 1").returncode == 1
 
 
+def test_ci_fails_and_says_so_when_the_tests_do_not_end(tmp_path: Path) -> None:
+    run = _ci(tmp_path, "echo 1 passed; sleep 600", CI_SECONDS="1")
+    assert run.returncode == 1
+    assert "Stopped after 1 seconds." in run.stdout
+
+
 @pytest.mark.parametrize("reason", ["MNIST is not here", "no Chromium here", "playwright is not installed"])
 def test_ci_fails_when_a_browser_or_mnist_test_was_skipped(tmp_path: Path, reason: str) -> None:
     run = _ci(tmp_path, f"echo 'SKIPPED [1] tests/test_x.py:1: {reason}'; echo 1 skipped")
     assert run.returncode == 1, run.stdout
 
 
-def _ci(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
-    """`.ci/run` in a project whose README has `command`, on a machine that lacks nothing."""
+def test_ci_runs_the_core_again_under_a_second_python_and_adds_up(tmp_path: Path) -> None:
+    _second_python(tmp_path, "echo 2 passed, 1 skipped in 3s")
+    run = _ci(tmp_path, "echo 5 passed, 1 skipped in 9s")
+    assert run.returncode == 0, run.stderr
+    assert "-m pytest tests --ignore=tests/e2e --ignore=tests/page" in run.stdout
+    assert run.stdout.splitlines()[-3:] == [
+        "5 passed, 1 skipped in 9s",
+        "2 passed, 1 skipped in 3s",
+        "7 passed, 0 failed, 2 skipped",
+    ]
+
+
+def test_ci_fails_when_only_the_second_python_fails(tmp_path: Path) -> None:
+    _second_python(tmp_path, "echo 1 failed, 2 passed, 1 error in 3s; exit 1")
+    run = _ci(tmp_path, "echo 5 passed")
+    assert run.returncode == 1
+    assert run.stdout.splitlines()[-1] == "7 passed, 2 failed, 0 skipped"
+
+
+def test_ci_does_not_begin_under_a_second_python_what_it_could_not_end(tmp_path: Path) -> None:
+    _second_python(tmp_path, "echo 2 passed")
+    run = _ci(tmp_path, "echo 5 passed", CI_SECONDS="300")
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines()[-2].startswith(f"Not run under {tmp_path}")
+    assert run.stdout.splitlines()[-1] == "5 passed"
+
+
+def _program(path: Path, script: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/bash\n{script}\n")
+    path.chmod(0o755)
+
+
+def _second_python(folder: Path, tests: str) -> None:
+    """A Python 3.12 where pyenv would have it; its environments do `tests` when pytest is called."""
+    script = f"""case "$1 $2" in
+  "-c "*) echo 3.12 ;;
+  "-m venv") mkdir -p "$3/bin" && cp "$0" "$3/bin/python" && ln -s /bin/true "$3/bin/pip" ;;
+  "-m pytest") {tests} ;;
+esac"""
+    _program(folder / "pyenv" / "versions" / "3.12.9" / "bin" / "python", script)
+
+
+def _ci(folder: Path, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`.ci/run` in a project whose README has `command`, on a machine with all it needs and Python 3.11."""
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
     (folder / ".ci").mkdir()
     (folder / ".ci" / "run").write_bytes(script.read_bytes())
     (folder / "README.md").write_text(f"<!-- test command -->\n```sh\n{command}\n```\n")
     programs = folder / "bin"
-    programs.mkdir()
     for name in ("chromium", "apt-get"):
-        (programs / name).write_text("#!/bin/sh\n")
-        (programs / name).chmod(0o755)
+        _program(programs / name, "")
+    _program(programs / "python3", "[[ $2 == *version_info* ]] && echo 3.11; true")
+    _program(programs / "python3.12", "exit 1")
     return subprocess.run(
         ["bash", str(folder / ".ci" / "run")],
-        env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"},
+        env={
+            **os.environ,
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "PYENV_ROOT": str(folder / "pyenv"),
+            **environment,
+        },
         capture_output=True,
         text=True,
         check=False,

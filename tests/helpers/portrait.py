@@ -1,6 +1,6 @@
 """Take the README's picture of the page: a digit drawn, and read.
 
-PYTHONPATH=. python tests/e2e/portrait.py http://127.0.0.1:7860 assets/images/page.png
+PYTHONPATH=.:tests/e2e python tests/helpers/portrait.py http://127.0.0.1:7860 assets/images/page.png
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SEED = 4  # a five in a pleasant hand
 
 
 def five() -> list[list[tuple[float, float]]]:
-    """A five drawn by rule, in parts of the pad."""
+    """A synthetic five, in parts of the pad."""
     strokes = drawing(5, np.random.default_rng(SEED))
     points = np.concatenate(strokes)
     low, high = points.min(axis=0), points.max(axis=0)
