@@ -40,7 +40,7 @@ def _graph(activation: str, negative_slope: float) -> fx.Graph:
     """The lines of `ConvNet.forward` as a graph, pooling and activation exchanged."""
     with torch.device("meta"):
         model = ConvNet.from_config(TrainConfig(activation=activation, negative_slope=negative_slope))
-    with _tracing:
+    with TRACING:
         graph = _Tracer(model).trace(model)
     for node in list(graph.nodes):
         if node.target is F.max_pool2d:
@@ -74,4 +74,4 @@ class _Tracer(fx.Tracer):
         return super().call_module(m, forward, args, kwargs)
 
 
-_tracing = threading.Lock()  # two tracers at a time would restore each other's patches
+TRACING = threading.Lock()  # two tracers at a time would restore each other's patches

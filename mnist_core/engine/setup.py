@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -14,13 +16,22 @@ from mnist_core.model import ConvNet
 TURN = threading.RLock()  # one run at a time has torch's global generator
 
 
+def on_zerogpu(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether this is a ZeroGPU Space: a GPU comes and goes there, and this process never has it itself."""
+    return environment.get("SPACES_ZERO_GPU") == "true"
+
+
 def pick_device(name: str | None = None) -> torch.device:
     """The device called `name`; without one, or with "auto", CUDA if there is any, else MPS, else the CPU.
+
+    On a ZeroGPU Space that is the CPU: CUDA is only imitated there, whatever torch says.
 
     Raises:
         ValueError: torch knows no such device, or this machine has none.
     """
     if name in (None, "", "auto"):
+        if on_zerogpu():
+            return torch.device("cpu")
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

@@ -26,7 +26,7 @@ from mnist_core.engine.events import Change
 from mnist_core.engine.history import OPTIMIZER_NAMES
 from mnist_core.engine.memory import freeze_gc
 from mnist_core.engine.setup import initial_model, pick_device, resolve
-from mnist_core.runs import fine_tuning
+from mnist_core.runs import fine_tuning, gpu
 from mnist_core.runs.archive import Archive
 from mnist_core.runs.examine import Examination, examine
 from mnist_core.runs.limits import Limits, limits_from, on_a_space
@@ -91,8 +91,12 @@ class Runs(Visits):
                 self._warming.start()
             return self._warming
 
-    def start(self, secret: str, config: TrainConfig) -> Run:
+    def start(self, secret: str, config: TrainConfig, worker: gpu.Worker | None = None) -> Run:
         """Queue a new run of a recipe.
+
+        Args:
+            worker: trains on a GPU, as `gpu.train` does; then the run waits for `slot.train_outside`, and for
+                the slot only if no GPU comes. None trains in the slot.
 
         Raises:
             RunError: the queue is full, the visit has too many runs or an active one, or the recipe is too
@@ -113,9 +117,15 @@ class Runs(Visits):
                 model, *self.digits.get(config, run.count_drawn), config, self.device, progress=True
             )
 
-        return self._enter(
-            secret, lambda name: Run(name, config, begin), wants_mnist=config.data != "synthetic"
-        )
+        def begin_outside(run: Run) -> Beginning:
+            return gpu.begin(worker, config, self.digits.get(config, run.count_drawn))
+
+        def make(name: str) -> Run:
+            run = Run(name, config, begin)
+            run.gpu = begin_outside if worker is not None else None
+            return run
+
+        return self._enter(secret, make, wants_mnist=config.data != "synthetic")
 
     def fine_tune(self, secret: str, choice: str, drawings: list[tuple[np.ndarray, int]]) -> Run:
         """Queue a run that fine-tunes a copy of the chosen weights on the visitor's own drawings.
@@ -177,6 +187,8 @@ class Runs(Visits):
     def pause(self, secret: str, run_id: str, note: str = "") -> Run:
         """Take a run out of its slot or the queue; resumed, it continues exactly there."""
         run = self.run(secret, run_id)
+        if run.gpu is not None:
+            raise RunError(f"{run.name} has a GPU for a limited time and cannot be paused. Stop it instead.")
         self.slot.pause(run, note)
         run.settled.wait(1.0)
         return run
@@ -207,6 +219,10 @@ class Runs(Visits):
         run = self.run(secret, run_id)
         if run.state in OVER:
             raise RunError(f"{run.name} is over; the new value applies to the next run.")
+        if run.gpu is not None:
+            raise RunError(
+                f"{run.name} is on a GPU, where a run keeps its rate; the next one can have another."
+            )
         if momentum is not None and run.config.optimizer != "momentum":
             raise RunError(
                 f"Only SGD with momentum has a momentum, not {OPTIMIZER_NAMES[run.config.optimizer]}."
@@ -218,6 +234,8 @@ class Runs(Visits):
     def follow_recipe(self, secret: str, run_id: str, recipe: TrainConfig) -> None:
         """Apply to a run whatever in a recipe differs and can be changed while it trains."""
         run = self.run(secret, run_id)
+        if run.gpu is not None:
+            return
         rate = recipe.learning_rate if recipe.learning_rate != run.learning_rate else None
         momentum = recipe.momentum if recipe.momentum != run.momentum else None
         if run.config.optimizer != "momentum":
@@ -314,7 +332,7 @@ class Runs(Visits):
     def _over(self, run: Run, state: str, note: str) -> None:
         """What is done when a run ends: it is calibrated, to say "not sure", and archived."""
         run.note = note
-        if run.history.last is not None:
+        if run.history.last is not None and run.gpu is None:
             self.pace.note(run.history.last)
         if state == "finished" and run.calibration is None:
             run.calibrated(calibrate(run.model(), self.digits.unseen(run.config)))

@@ -35,6 +35,10 @@ class Interrupted(Exception):
     """A run was paused or stopped before its digits were ready."""
 
 
+class NoGPU(Exception):
+    """A run was not given the GPU that it asked for, or not for long enough; the message says why."""
+
+
 @dataclass
 class Pad:
     """What a visitor has drawn, which every run of theirs reads as it trains.
@@ -49,7 +53,7 @@ class Pad:
 class Run:
     """A recipe, its progress, and its weights.
 
-    Only the training thread calls `begin`, `advance` and `look`; everything else may be read from any
+    Only the thread that trains it calls `begin`, `advance` and `look`; everything else may be read from any
     thread, and is replaced as a whole rather than changed in place.
 
     Attributes:
@@ -59,6 +63,9 @@ class Run:
         kind: "trained", "fine-tuned" or "uploaded".
         order: what its visitor wants of it: "run", "pause" or "stop".
         note: why it is in this state, in a sentence; "" when there is nothing to say.
+        gpu: how it begins on a GPU that is lent to it, outside the slot: then it can be stopped, but neither
+            paused nor changed. None for all others.
+        fallback: why it is not on the GPU that it was to have; "" when there is nothing to say.
         weights: the newest snapshot of the state dict, on the CPU; None before the first turn.
         calibration: by which its classifier says "not sure"; None until the run has finished.
         drawn: synthetic digits and signs drawn for it so far.
@@ -76,6 +83,8 @@ class Run:
         self.id = secrets.token_hex(8)
         self.name, self.config, self.kind = name, config, kind
         self.state, self.order, self.note = "waiting", "run", ""
+        self.gpu: Callable[[Run], Beginning] | None = None
+        self.fallback = ""
         self.learning_rate, self.momentum = config.learning_rate, config.momentum  # as they are now
         self.history = History()
         self.trouble: Trouble | None = None
@@ -115,10 +124,16 @@ class Run:
             Interrupted: it was told to pause or stop meanwhile.
         """
         if self._events is None:
-            assert self._begin is not None
+            begin = self.gpu or self._begin
+            assert begin is not None
             self.drawn = 0
-            self._model, self._events = self._begin(self)
+            self._model, self._events = begin(self)
             self.snapshot(0)
+
+    def fall_back(self, why: str) -> None:
+        """Begin anew without a GPU, and say why."""
+        self.gpu = self._events = None
+        self.fallback = why
 
     def count_drawn(self) -> None:
         """Count one more synthetic digit. Raises `Interrupted` when the run is to pause or stop."""
@@ -194,7 +209,7 @@ class Run:
         """Release the model in training and the digits; the weights stay."""
         if self._events is not None:
             self._events.close()
-        self._begin = self._model = self._events = None
+        self.gpu = self._begin = self._model = self._events = None
 
 
 def images_per_second(run: Run) -> float | None:

@@ -15,7 +15,7 @@ import torch
 from mnist_core.engine.events import Finished, Step
 from mnist_core.engine.memory import give_back_freed_memory
 from mnist_core.runs.limits import Limits
-from mnist_core.runs.run import Interrupted, Run
+from mnist_core.runs.run import Interrupted, NoGPU, Run
 
 LOOK_SECONDS = 0.25  # between two snapshots of a run in training
 # One processor fewer than torch would take: its threads wait for each other at every layer, so a single one
@@ -49,16 +49,34 @@ class Slot:
     def line_up(self, run: Run, *, bounded: bool = True) -> None:
         """Queue a run. Raises `RunError` when the queue is full, unless `bounded` is False."""
         with self._work:
-            if bounded and len(self._queue) >= self.limits.queue:
+            if bounded and run.gpu is None and len(self._queue) >= self.limits.queue:
                 raise RunError(
                     f"The queue is full ({len(self._queue)} waiting). Try again in a minute or two."
                 )
             run.order, run.state, run.watched = "run", "waiting", time.monotonic()
+            if run.gpu is not None:
+                return  # for `train_outside`
             self._queue.append(run)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._train, name="training", daemon=True)
                 self._thread.start()
             self._work.notify_all()
+
+    def train_outside(self, run: Run) -> None:
+        """Train a run on the GPU that is lent to it, in the caller's thread and context, until it is over or
+        waits for its turn in the slot after all. Does nothing for a run that isn't waiting for this."""
+        while run.state == "fetching":
+            time.sleep(LOOK_SECONDS)
+        with self.lock:
+            if run.gpu is None or run.state != "waiting":
+                return
+            run.state = "running"
+            run.settled.clear()
+        try:
+            self._serve(run)
+        finally:
+            run.settled.set()
+            give_back_freed_memory()
 
     def place(self, run: Run) -> int:
         """A run's position in the queue, from 1; 0 when it isn't in it."""
@@ -66,7 +84,10 @@ class Slot:
         return waiting.index(run) + 1 if run in waiting else 0
 
     def pause(self, run: Run, note: str) -> None:
-        """Take a run out of the queue, or have it leave the slot after its current event."""
+        """Take a run out of the queue or, after its current event, the slot; one on a GPU ends."""
+        if run.gpu is not None:
+            self.end(run, note)
+            return
         with self.lock:
             if run.state == "waiting":
                 self._queue.remove(run)
@@ -80,7 +101,7 @@ class Slot:
             run.order = "stop"
             if run.state == "running" or not (run.active or run.state == "paused"):
                 return
-            if run.state == "waiting":
+            if run in self._queue:
                 self._queue.remove(run)
             run.state = "stopped"
         self._finish(run, "stopped", note)
@@ -117,6 +138,8 @@ class Slot:
             state, note = self._turn(run)
         except Interrupted:
             state, note = ("stopped" if run.order == "stop" else "paused"), ""
+        except NoGPU as error:
+            state, note = self._without_gpu(run, str(error))
         except ValueError as error:  # our own, with a sentence for the visitor
             state, note = "failed", str(error)
         except Exception as error:  # whatever a step may raise: the slot is freed and the page is told
@@ -151,7 +174,7 @@ class Slot:
         if run.trouble is not None and run.trouble.fatal:
             return "diverged", run.trouble.says
         if run.order != "run" or self._closing:
-            return ("stopped" if run.order == "stop" else "paused"), ""
+            return ("stopped" if run.order == "stop" or run.gpu is not None else "paused"), ""
         if isinstance(event, Step) and run.single_step:
             return "paused", ""
         if isinstance(event, Step) and event.seconds > self.limits.run_seconds:
@@ -159,9 +182,18 @@ class Slot:
                 "stopped",
                 f"Stopped: the limit is {self.limits.run_seconds:g} seconds of training per run.",
             )
-        if self._queue and seconds > self.limits.turn_seconds:
+        if self._queue and run.gpu is None and seconds > self.limits.turn_seconds:
             return "waiting", ""
         return None
+
+    def _without_gpu(self, run: Run, why: str) -> tuple[str, str]:
+        """The state that follows when no GPU came, or it went, and what to say of it."""
+        if run.order != "run" or self._closing:
+            return "stopped", ""
+        if run.history.last is not None:
+            return "failed", f"The GPU went before the end ({why}). The weights so far are kept."
+        run.fall_back(f"On the CPU, because no GPU came ({why}).")
+        return "waiting", ""
 
     def _finish(self, run: Run, state: str, note: str) -> None:
         try:

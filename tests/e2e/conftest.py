@@ -20,6 +20,7 @@ import pytest
 from train_tab import train_address
 
 ROOT = Path(__file__).resolve().parents[2]
+APP = ROOT / "app.py"
 STARTS_WITHIN = 90.0  # seconds
 CHROMIUM_ARGUMENTS = (
     "--no-sandbox",
@@ -59,7 +60,7 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _start(folder: Path, extra: dict[str, str]) -> Server:
+def _start(folder: Path, extra: dict[str, str], script: Path = APP) -> Server:
     port = _free_port()
     env = {
         **os.environ,
@@ -72,7 +73,7 @@ def _start(folder: Path, extra: dict[str, str]) -> Server:
     log = folder / "page.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, str(ROOT / "app.py")],
+            [sys.executable, str(script)],
             cwd=folder,
             env=env,
             stdout=output,
@@ -107,13 +108,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """`start_server(NAME="value", ...)`: a page of one's own with this environment, stopped afterwards."""
+    """`start_server(script, NAME="value", ...)`: a page of one's own with this environment, then stopped."""
     running: list[Server] = []
 
-    def start(**env: str) -> Server:
+    def start(script: Path = APP, **env: str) -> Server:
         folder = tmp_path / f"page-{len(running)}"
         folder.mkdir()
-        running.append(_start(folder, env))
+        running.append(_start(folder, env, script))
         return running[-1]
 
     yield start

@@ -138,9 +138,9 @@ class Visitor:
                         return
                     yield message
 
-    async def train(self, **recipe: Any) -> AsyncIterator[dict[str, Any]]:
+    async def train(self, button: str = "train-start", **recipe: Any) -> AsyncIterator[dict[str, Any]]:
         """Press Train with this recipe and follow the run as the page does: its messages until it ends."""
-        start = self.page.function("train-start", "click")
+        start = self.page.function(button, "click")
         chosen = json.loads(self.page.component("recipe")["props"]["value"]) | recipe
         answer = await self.call(start, recipe=json.dumps(chosen))
         answer.raise_for_status()

@@ -16,17 +16,25 @@ from mnist_core.runs import SHIPPED, Runs, Visit, classifier_for
 
 Updates = dict[gr.Component, Any]
 
+ON_GPU = "Train on a GPU · no pause, fixed rate"
+
 
 class Layout:
-    """The tab's parts, and what they should show."""
+    """The tab's parts, and what they should show.
 
-    def __init__(self, weights: gr.Dropdown) -> None:
+    Args:
+        weights: which weights read the pads.
+        gpu: whether a visitor may ask for a run on a GPU.
+    """
+
+    def __init__(self, weights: gr.Dropdown, *, gpu: bool = False) -> None:
         self.weights = weights
         with gr.Row(elem_id="bench", equal_height=False):
             with gr.Column(scale=5, min_width=300, elem_id="course"):
                 self.recipe = RecipeForm()
                 with gr.Row(elem_id="train-buttons"):
                     self.start = gr.Button("Train", variant="primary", elem_id="train-start")
+                    self.gpu = gr.Button(ON_GPU, elem_id="train-gpu") if gpu else None
                     self.pause = gr.Button("Pause", elem_id="train-pause", visible="hidden")
                     self.resume = gr.Button(
                         "Resume", variant="primary", elem_id="train-resume", visible="hidden"
@@ -50,6 +58,7 @@ class Layout:
     def shown(self) -> list[gr.Component]:
         """What changes during a run."""
         buttons = [self.start, self.pause, self.resume, self.step, self.stop]
+        buttons += [self.gpu] if self.gpu is not None else []
         return [
             self.status,
             self.plot,
@@ -87,12 +96,14 @@ class Layout:
         paused = run is not None and run.state == "paused" and active is None
         for button, visible in (
             (self.start, active is None and not paused),
-            (self.pause, active is not None and active.state != "fetching"),
+            (self.gpu, active is None and not paused),
+            (self.pause, active is not None and active.state != "fetching" and active.gpu is None),
             (self.resume, paused),
             (self.step, paused),
             (self.stop, active is not None or paused),
         ):
-            updates[button] = gr.update(visible=visible or "hidden")
+            if button is not None:
+                updates[button] = gr.update(visible=visible or "hidden")
         return updates
 
     def choices(self, visit: Visit, choice: str) -> gr.update:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import contextvars
+import threading
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -14,6 +17,7 @@ from PIL import Image
 
 from mnist_core.config import TrainConfig, knobs
 from mnist_core.imaging.preprocess import preprocess
+from mnist_core.page import zerogpu
 from mnist_core.page.components.layout import Layout, Updates
 from mnist_core.page.components.pad import Drawing, Picture
 from mnist_core.page.views import results, status
@@ -41,7 +45,7 @@ def train_tab(secret: gr.Component, weights: gr.Dropdown, tab: gr.Tab, page: gr.
         secret: the visit's.
         weights: the weights that read the pads, "shipped" (the built-in model) or a run's id.
     """
-    layout = Layout(weights)
+    layout = Layout(weights, gpu=zerogpu.worker() is not None)
     handlers = Handlers(layout)
     for button, handler, inputs in (
         (layout.start, handlers.start, [secret, layout.recipe]),
@@ -52,6 +56,10 @@ def train_tab(secret: gr.Component, weights: gr.Dropdown, tab: gr.Tab, page: gr.
     ):
         button.click(handler, inputs, layout.all, **_AT_ONCE).then(
             handlers.follow, [secret, weights], [*layout.shown, weights], **_STREAM
+        )
+    if layout.gpu is not None:
+        layout.gpu.click(handlers.start_on_gpu, [secret, layout.recipe], layout.all, **_AT_ONCE).then(
+            handlers.follow_on_gpu, [secret, weights], [*layout.shown, weights], **_STREAM
         )
     for panel in (layout.status, layout.results, layout.fine_tuning):
         panel.act(handlers.act, [secret, weights, layout.recipe], layout.all, **_AT_ONCE).then(
@@ -81,6 +89,11 @@ class Handlers:
         """Train by the recipe on the form."""
         visit = registry().visit(secret, request.session_hash)
         return self._started(visit, registry().start(secret, recipe))
+
+    def start_on_gpu(self, secret: str, recipe: TrainConfig, request: gr.Request) -> Updates:
+        """Have the recipe on the form trained on a GPU, by `follow_on_gpu`."""
+        visit = registry().visit(secret, request.session_hash)
+        return self._started(visit, registry().start(secret, recipe, zerogpu.worker()))
 
     def pause(self, secret: str) -> Updates:
         visit = registry().visit(secret)
@@ -121,6 +134,23 @@ class Handlers:
         if await asyncio.to_thread(examine_if_asked, secret):
             reads = run.id if run is not None and over else choice
             yield {self.layout.results: self._now(visit, reads)[self.layout.results]}
+
+    async def follow_on_gpu(self, secret: str, choice: str, request: gr.Request) -> AsyncIterator[Updates]:
+        """As `follow`, while the visit's run is trained on a GPU in this call's context; both end together.
+
+        The context says whose request it is, and so whose quota the GPU is taken from.
+        """
+        slot, run = registry().slot, registry().visit(secret, request.session_hash).active
+        if run is not None and run.gpu is not None:
+            context = contextvars.copy_context()
+            threading.Thread(target=context.run, args=(slot.train_outside, run), daemon=True).start()
+        try:
+            async with contextlib.aclosing(self.follow(secret, choice, request)) as following:
+                async for updates in following:
+                    yield updates
+        finally:
+            if run is not None and run.gpu is not None:
+                slot.end(run, "")
 
     def act(
         self, secret: str, choice: str, recipe: TrainConfig, event: gr.EventData, request: gr.Request

@@ -65,6 +65,8 @@ def _stands(run: Run, place: int, fetched: tuple[int, int] | None) -> str:
     if run.state == "running" and run.testing is not None:
         return f"is being tested: {run.testing[0]:,} of {run.testing[1]:,} digits."
     if run.state == "running" and run.history.last is None:
+        if run.gpu is not None and run.weights is not None:
+            return "waits for a GPU."
         total = synthetic_count(run.config)
         return (
             f"is drawing its synthetic digits: {run.drawn:,} of {total:,}."
@@ -105,8 +107,8 @@ def _advice(run: Run) -> str:
     elif run.kind == "fine-tuned" and run.state == "finished" and len(run.history.evaluations) > 1:
         said = _learned(run)
         act = button("Undo", "undo", run=run.id)
-    elif run.note:
-        said = run.note
+    elif run.note or run.fallback:
+        said = run.note or run.fallback
     return f'<p class="advice"><span>{escape(said)}</span>{act}</p>' if said else ""
 
 
