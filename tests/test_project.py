@@ -110,7 +110,7 @@ def test_every_package_that_is_imported_is_required(sources: list[str], files: l
     of_module = packages_distributions()
     paths = [path for source in sources for path in [ROOT / source, *(ROOT / source).rglob("*.py")]]
     modules = {name for path in paths if path.is_file() for name in imported_modules(path)}
-    ours = {path.stem for path in (ROOT / "tests").rglob("*.py")} | {"mnist_core"}
+    ours = {path.stem for path in (ROOT / "tests").rglob("*.py")} | {"app", "mnist_core"}
     foreign = modules - set(sys.stdlib_module_names) - ours
     packages = {name: {canonicalize_name(package) for package in of_module.get(name, [])} for name in foreign}
     assert {"torch", "gradio"} <= foreign
