@@ -39,13 +39,14 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(given[:1] if given[:1] == ["benchmark"] else given)
     options.rest = given[1:]  # the benchmark parses its own flags
     try:
-        return options.run(options)
+        status: int = options.run(options)
     except (ValueError, OSError) as error:
         print(f"mnist_core: {error}", file=sys.stderr)
         return MISTAKE
     except KeyboardInterrupt:
         print("\nmnist_core: interrupted.", file=sys.stderr)
         return INTERRUPTED
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -108,8 +109,8 @@ def _train(options: argparse.Namespace) -> int:
         writer = distributed.is_writer()
         show = _Display() if writer else None
 
-        def load():
-            return load_data(config, options.data_dir, progress=show and show.download)
+        def load() -> tuple[Digits, Digits]:
+            return load_data(config, options.data_dir, progress=show.download if show else None)
 
         train_data, test_data = distributed.writer_first(load) if shared else load()
         model = initial_model(config)

@@ -217,7 +217,7 @@ def _check_pickle(program: bytes, name: str) -> None:
                     f"{name} holds more than weights, and was not opened: save a state dict."
                 )
             if instruction.name == "GLOBAL" and argument not in _HARMLESS:
-                module, _, thing = argument.partition(" ")
+                module, _, thing = str(argument).partition(" ")
                 if not (module == "torch" and thing.endswith("Storage")):
                     raise CheckpointError(
                         f"{name} would run code ({module}.{thing}), and was not opened: save "

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from mnist_core import checkpoint
@@ -181,8 +182,9 @@ class _Look:
         return self.likeliest - DOUBT_COST * self.likeliest**2
 
 
-def _tempered(log_probabilities: np.ndarray, temperature: float) -> np.ndarray:
+def _tempered(log_probabilities: np.ndarray, temperature: float) -> NDArray[np.float64]:
     """(..., 10) log-probabilities at a temperature (Guo et al. 2017), in 64 bits."""
-    scaled = log_probabilities.astype(np.float64) / temperature
+    scaled: NDArray[np.float64] = log_probabilities.astype(np.float64) / temperature
     scaled -= scaled.max(axis=-1, keepdims=True)
-    return scaled - np.log(np.exp(scaled).sum(axis=-1, keepdims=True))
+    total: NDArray[np.float64] = np.exp(scaled).sum(axis=-1, keepdims=True)
+    return scaled - np.log(total)

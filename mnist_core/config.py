@@ -24,6 +24,7 @@ class Knob:
     @property
     def limits(self) -> str:
         """The lowest and the highest value of a number, in words."""
+        assert self.low is not None and self.high is not None
         return f"from {_plainly(self.low)} to {_plainly(self.high)}"
 
     def check(self, name: str, value: Any, default: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -32,7 +32,9 @@ SYNTHETIC_TEST_SIZE = 10_000  # as many as MNIST's
 SYNTHETIC_TEST_SEED = 2**31  # outside the range of a recipe's seed, so the test digits are never trained on
 
 
-def mnist_loaders(config: TrainConfig, folder: str | Path | None = None) -> tuple[DataLoader, DataLoader]:
+def mnist_loaders(
+    config: TrainConfig, folder: str | Path | None = None
+) -> tuple[DataLoader[Any], DataLoader[Any]]:
     """The chapter's two loaders, read picture by picture through torchvision.
 
     0.1302 and 0.3069 are `train_X.mean() / 256` and `train_X.std() / 256` over the training pixels.

@@ -244,6 +244,13 @@ def test_ruff_finds_nothing(arguments: list[str]) -> None:
     assert ruff.returncode == 0, ruff.stdout + ruff.stderr
 
 
+def test_mypy_finds_nothing() -> None:
+    mypy = subprocess.run(
+        [sys.executable, "-m", "mypy"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert mypy.returncode == 0, mypy.stdout + mypy.stderr
+
+
 def test_ci_runs_the_readmes_test_command_word_for_word(tmp_path: Path) -> None:
     run = _ci(tmp_path, "echo ran; echo 1 passed")
     assert run.returncode == 0, run.stderr

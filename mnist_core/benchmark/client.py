@@ -85,7 +85,8 @@ class Visitor:
         headers = {"Content-Type": "application/json", "X-Visit": self.secret}
         request = urllib.request.Request(self.address + path, body, headers)
         with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
-            return response.read()
+            content: bytes = response.read()
+            return content
 
 
 @contextmanager

@@ -184,7 +184,8 @@ def _races(folder: str, counts: Counts) -> Iterator[Row]:
 
 def _race(folder: str, counts: Counts, books: int, fasts: int, environment: dict[str, str] | None) -> Row:
     """Both recipes to 99 % test accuracy, the book's seeds spread among the fast one's."""
-    book, fast = [], []
+    book: list[dict[str, Any]] = []
+    fast: list[dict[str, Any]] = []
     for seed in range(fasts):
         fast.append(_fit_race(folder, seed, environment))
         if len(book) < books * (seed + 1) / fasts:

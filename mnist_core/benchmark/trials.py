@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import optim
+from torch import nn, optim
 from torch.utils.flop_counter import FlopCounterMode
 
 from mnist_core.classifier import Classifier
@@ -124,7 +124,7 @@ def fit_parts(folder: str, recipe: Result, steps: int | None = None) -> Result:
     parts = _Parts(trainer.network, trainer.optimizer)
     tests = batches_of(test_data, config.test_batch_size, device)
     for event in islice(follow(trainer, tests, progress=False), steps):
-        if event.step == event.steps:
+        if isinstance(event, Step) and event.step == event.steps:
             break  # before the evaluation
     return parts.per_step()
 
@@ -132,7 +132,7 @@ def fit_parts(folder: str, recipe: Result, steps: int | None = None) -> Result:
 class _Parts:
     """A stopwatch on the parts of a training step, read where one part ends and the next begins."""
 
-    def __init__(self, model: ConvNet, optimizer: Any) -> None:
+    def __init__(self, model: nn.Module, optimizer: Any) -> None:
         self._marks: list[tuple[str, float]] = []
         model.register_forward_pre_hook(lambda *_: self._mark("batch and the rest"))
         model.register_forward_hook(lambda *_: self._mark("forward"))

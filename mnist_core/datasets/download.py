@@ -90,6 +90,7 @@ def mnist_is_here(folder: str | Path | None = None) -> bool:
 def problem(path: Path) -> str | None:
     """What is wrong with one of MNIST's files, judged by its size and its header; None if nothing is."""
     count = 60_000 if path.name.startswith("train") else 10_000
+    header: tuple[int, ...]
     if "images" in path.name:
         header, expected = (_IMAGES_MAGIC, count, 28, 28), 16 + count * 28 * 28
     else:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from mnist_core.datasets.glyphs import DIGITS, SIGNS
@@ -148,11 +150,12 @@ def _curve(points: np.ndarray, corners: Sequence[int]) -> np.ndarray:
     return np.concatenate([*pieces, points[-1:]])
 
 
-def _spline() -> np.ndarray:
+def _spline() -> NDArray[np.float64]:
     """(POINTS, 4): how the points around a stretch weigh in along it (Catmull & Rom 1974)."""
     t = np.linspace(0, 1, POINTS, endpoint=False)[:, None]
     powers = np.concatenate([np.ones_like(t), t, t**2, t**3], axis=1)
-    return powers @ np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]]) / 2
+    basis = np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]], np.float64)
+    return powers @ basis / 2
 
 
 _SPLINE = _spline()
@@ -209,10 +212,11 @@ def _thin(curve: np.ndarray, step: int) -> np.ndarray:
     return np.concatenate([curve[:-1:step], curve[-1:]])
 
 
-def _tremble(curve: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _tremble(curve: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
     """A path with a smooth tremor of up to about one percent of the height."""
     noise = rng.normal(0, rng.uniform(0, 0.012), (len(curve) + 4, 2))
-    return curve + (noise[:-4] + noise[1:-3] + noise[2:-2] + noise[3:-1] + noise[4:]) / np.sqrt(5)
+    tremor: NDArray[np.float64] = noise[:-4] + noise[1:-3] + noise[2:-2] + noise[3:-1] + noise[4:]
+    return curve + tremor / math.sqrt(5)
 
 
 # Non-digits

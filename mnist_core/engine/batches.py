@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,10 +69,9 @@ class LoaderBatches(Batches):
 
     @property
     def samples(self) -> int:
-        size = self.loader.batch_size
-        if self.loader.drop_last:
-            return size * len(self.loader)
-        return len(self.loader.sampler)
+        size, sampler = self.loader.batch_size, self.loader.sampler
+        assert size is not None and isinstance(sampler, Sized)
+        return size * len(self.loader) if self.loader.drop_last else len(sampler)
 
     def __len__(self) -> int:
         return len(self.loader)

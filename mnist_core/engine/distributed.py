@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -21,6 +21,8 @@ from mnist_core.engine.loop import follow
 from mnist_core.engine.setup import resolve
 from mnist_core.engine.train_step import train_step
 from mnist_core.engine.trainer import Tally, Trainer
+
+Result = TypeVar("Result")
 
 
 def is_launched() -> bool:
@@ -51,7 +53,7 @@ def together(device: torch.device) -> Iterator[torch.device]:
         gc.collect()  # cycles that hold the group: a thread of it that outlives Python aborts the process
 
 
-def writer_first(work: Any) -> Any:
+def writer_first(work: Callable[[], Result]) -> Result:
     """`work()`'s result: first on the writer, which may download, then on the others."""
     if not is_writer():
         dist.barrier()

@@ -7,7 +7,7 @@ each matrix's small square (its Gram matrix): two large products per step, not f
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from torch import nn, optim
@@ -56,14 +56,14 @@ class Muon:
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    self._change(parameter, group)
+                    self._change(parameter, parameter.grad, group)
 
-    def _change(self, parameter: nn.Parameter, group: dict[str, Any]) -> None:
+    def _change(self, parameter: nn.Parameter, gradient: torch.Tensor, group: dict[str, Any]) -> None:
         if parameter not in self._means:
             self._means[parameter] = torch.zeros_like(parameter)
-        mean = self._means[parameter].lerp_(parameter.grad, 1 - group["momentum"])
+        mean = self._means[parameter].lerp_(gradient, 1 - group["momentum"])
         wanted = torch.empty_like(parameter)  # laid out like it, whatever the gradient's layout
-        wanted = _matrix(torch.lerp(parameter.grad, mean, group["momentum"], out=wanted))
+        wanted = _matrix(torch.lerp(gradient, mean, group["momentum"], out=wanted))
         weights, lr = _matrix(parameter), group["lr"]
         far = lr * max(1, len(wanted) / wanted.shape[1]) ** 0.5
         weights.addmm_(_straightener(wanted), wanted, beta=1 - lr * group["weight_decay"], alpha=-far)
@@ -96,9 +96,16 @@ def _straightener(matrix: torch.Tensor) -> torch.Tensor:
     return collected
 
 
+class _Common(TypedDict):
+    """What every optimizer takes."""
+
+    lr: float
+    weight_decay: float
+
+
 def make_optimizer(model: nn.Module, config: TrainConfig) -> optim.Optimizer | Muon:
     """The recipe's optimizer over all of the model's parameters."""
-    common = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
+    common: _Common = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
     parameters = model.parameters()
     match config.optimizer:
         case "sgd":

@@ -56,7 +56,7 @@ def confusion_figure(confusion: torch.Tensor) -> Figure:
         for column in range(10):
             count = int(confusion[row, column])
             weight = "bold" if row == column else "normal"
-            axes.text(column, row, count or "", ha="center", va="center", fontsize=8, fontweight=weight)
+            axes.text(column, row, str(count or ""), ha="center", va="center", fontsize=8, fontweight=weight)
     axes.set(xticks=range(10), yticks=range(10), xlabel="read as", ylabel="true digit")
     axes.set_title(f"{int(confusion.trace()):,} of {int(confusion.sum()):,} recognised")
     return figure

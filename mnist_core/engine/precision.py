@@ -36,7 +36,9 @@ def step_seconds(precision: str) -> float:
         shapes = {name: parameter.shape for name, parameter in ConvNet().named_parameters()}
     # In evaluation mode: dropout would draw from torch's global random generator.
     model = ConvNet.with_weights({name: torch.ones(shape) for name, shape in shapes.items()}, TrainConfig())
-    network = training_network(model.to(memory_format=torch.channels_last))
+    # torch's stubs leave out this form of `to`.
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = training_network(model)
     images, labels = torch.zeros(_BATCH, 1, 28, 28), torch.zeros(_BATCH, dtype=torch.int64)
     best = float("inf")
     for _ in range(1 + _STEPS):

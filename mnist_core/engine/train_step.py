@@ -42,7 +42,7 @@ def train_step(
     """
     optimizer.zero_grad()
     with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-        log_probabilities = model(images)
+        log_probabilities: torch.Tensor = model(images)
     if non_digits:
         spread = torch.where(labels == NO_DIGIT, 1.0, label_smoothing)
         losses = F.nll_loss(log_probabilities, labels, reduction="none", ignore_index=NO_DIGIT)

@@ -77,7 +77,8 @@ class Trainer:
         keep_freed_memory()
         self.config = config
         self.device = device
-        self.model = model.to(device, memory_format=torch.channels_last)
+        # torch's stubs leave out this form of `to`.
+        self.model: nn.Module = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network = training_network(self.model)
         self.optimizer = make_optimizer(self.model, config)
         self.peak = config.learning_rate

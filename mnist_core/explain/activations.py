@@ -123,7 +123,8 @@ def kernels(model: ConvNet, layer: str) -> np.ndarray:
     """A convolution's weights (outputs, inputs, 3, 3): (16, 1, 3, 3) for cn1, (32, 16, 3, 3) for cn2."""
     if layer not in ("cn1", "cn2"):
         raise ValueError(f"Only cn1 and cn2 have kernels; got {layer!r}.")
-    return getattr(model, layer).weight.detach().cpu().numpy().copy()
+    weight: torch.Tensor = getattr(model, layer).weight
+    return weight.detach().cpu().numpy().copy()
 
 
 def worked_pixel(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from mnist_core.imaging.preprocess import normalise, place
 from mnist_core.inference import predict
@@ -202,11 +203,12 @@ def _read(model: ConvNet, pictures: np.ndarray) -> np.ndarray:
     return predict(model, np.stack([place(picture) for picture in pictures])).numpy()
 
 
-def _disc(pen: float) -> np.ndarray:
+def _disc(pen: float) -> NDArray[np.float32]:
     """A round dab of diameter `pen` pixels with a soft edge: (k, k), k odd, 0 to 1."""
     reach = math.ceil(pen / 2 - 0.5) + 1
     rows, columns = np.mgrid[-reach : reach + 1, -reach : reach + 1]
-    return np.clip(pen / 2 + 0.5 - np.hypot(rows, columns), 0, 1).astype(np.float32)
+    dab: NDArray[np.float64] = np.clip(pen / 2 + 0.5 - np.hypot(rows, columns), 0, 1)
+    return dab.astype(np.float32)
 
 
 def _windows(values: np.ndarray, size: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from mnist_core.imaging.connected_components import components
@@ -27,7 +28,7 @@ def is_photograph(frame: np.ndarray, paper: np.uint8) -> bool:
         paper: the most common value among them.
     """
     same = np.maximum(frame, paper) - np.minimum(frame, paper) <= EVEN
-    return np.count_nonzero(same) < EVEN_SHARE * same.size
+    return bool(np.count_nonzero(same) < EVEN_SHARE * same.size)
 
 
 def photographed_ink(grey: Image.Image) -> np.ndarray:
@@ -46,7 +47,7 @@ def photographed_ink(grey: Image.Image) -> np.ndarray:
     return _drawing(max(darkness, lightness, key=_contrast))
 
 
-def _darkness(brightness: np.ndarray) -> np.ndarray:
+def _darkness(brightness: NDArray[np.float32]) -> NDArray[np.float32]:
     """How much darker each pixel is than paper in the same light, 0 to 1: (h, w) float32."""
     height, width = brightness.shape
     cell = -(-max(height, width) // LIGHT_CELLS)
@@ -57,7 +58,7 @@ def _darkness(brightness: np.ndarray) -> np.ndarray:
     smooth = Image.fromarray(paper.astype(np.float32)).resize(
         (columns * cell, rows * cell), Image.Resampling.BICUBIC
     )
-    light = np.maximum(np.asarray(smooth)[:height, :width], 1)
+    light: NDArray[np.float32] = np.maximum(np.asarray(smooth)[:height, :width], 1)
     return (1 - brightness / light).clip(0, 1)
 
 

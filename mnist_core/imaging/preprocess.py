@@ -13,6 +13,7 @@ import functools
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 
 from mnist_core.imaging.photo import is_photograph, photographed_ink
@@ -117,7 +118,7 @@ def _offset(profile: np.ndarray) -> int:
     return min(max(round(CENTRE - mean), 0), SIZE - len(profile))
 
 
-def _stretch(ink: np.ndarray) -> np.ndarray:
+def _stretch(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Pale ink made as strong as MNIST's, including hairlines that paled when they were scaled down."""
     strongest = int(ink.max(initial=0))
     if strongest >= _FULL or not strongest:
@@ -125,7 +126,7 @@ def _stretch(ink: np.ndarray) -> np.ndarray:
     return (np.arange(256) * (255 / strongest)).clip(0, 255).astype(np.uint8)[ink]
 
 
-def _distance(band: np.ndarray, paper: np.uint8) -> np.ndarray:
+def _distance(band: NDArray[np.uint8], paper: np.uint8) -> NDArray[np.uint8]:
     """|band - paper|, in uint8 throughout."""
     return np.maximum(band, paper) - np.minimum(band, paper)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from mnist_core.imaging.connected_components import components
@@ -191,17 +192,20 @@ def best_cut(cuts: list[Cut], probabilities: np.ndarray, whole: float) -> Cut | 
     return cuts[int(np.where(readings == support.argmax(), scores, -np.inf).argmax())]
 
 
-def _lines(shape: tuple[int, int], middles: np.ndarray, leans: np.ndarray) -> np.ndarray:
+def _lines(
+    shape: tuple[int, int], middles: NDArray[np.float64], leans: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """The columns where n lines cross the rows of a picture of this shape: (n, h)."""
     height, width = shape
     return middles[:, None] * width + leans[:, None] * ((height - 1) / 2 - np.arange(height))
 
 
-def _ink_up_to(ink: np.ndarray, lines: np.ndarray) -> np.ndarray:
+def _ink_up_to(ink: NDArray[np.uint8], lines: NDArray[np.float64]) -> NDArray[np.float64]:
     """The share of ink (h, w) on or to the left of each of the lines (n, h): (n,)."""
     height, width = ink.shape
     sums = np.cumsum(ink, axis=1, dtype=np.float64)[np.arange(height), lines.astype(int).clip(0, width - 1)]
-    return np.where(lines < 0, 0, sums).sum(axis=1) / ink.sum()
+    shares: NDArray[np.float64] = np.where(lines < 0, 0, sums).sum(axis=1) / ink.sum()
+    return shares
 
 
 def _extent(rows: np.ndarray) -> np.ndarray:

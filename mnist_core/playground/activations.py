@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +17,7 @@ _DEEPEST = 6
 
 def activation(kind: str, slope: float, at: float) -> Scene:
     """An activation function and its derivative, which the gradients are multiplied by."""
-    functions = {
+    functions: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
         "sigmoid": torch.sigmoid,
         "tanh": torch.tanh,
         "ReLU": F.relu,

@@ -46,6 +46,7 @@ def layer_by_hand(rows: int, seed: int) -> Scene:
     by_hand.square().mean().backward()
     by_torch.square().mean().backward()
     apart = (by_hand - by_torch).abs().max().item()
+    assert weights.grad is not None
     slopes_apart = (weights.grad.T - layer.weight.grad).abs().max().item()
     return Scene(
         parts=[

@@ -187,7 +187,7 @@ class _Recorder(torch.fx.Interpreter):
         self.values: dict[str, float] = {}
 
     def run_node(self, n: torch.fx.Node) -> torch.Tensor:
-        result = super().run_node(n)
+        result: torch.Tensor = super().run_node(n)
         self.values[n.name] = float(result)
         return result
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -110,7 +112,11 @@ def convolution(cells: tuple[float, ...], kind: str, size: int, stride: int, pad
 def pooling(cells: tuple[float, ...], how: str, size: int, at: Spot) -> Scene:
     """Each block of an image becomes one number: its largest, its mean, or its smallest."""
     x = torch.tensor(cells).reshape(1, 1, _SIDE, _SIDE).float()
-    pools = {"max": F.max_pool2d, "mean": F.avg_pool2d, "min": lambda x, size: -F.max_pool2d(-x, size)}
+    pools: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {
+        "max": F.max_pool2d,
+        "mean": F.avg_pool2d,
+        "min": lambda x, size: -F.max_pool2d(-x, size),
+    }
     y = pools[how](x, size)[0, 0]
     row, column = clamp(at, *y.shape)
     block = _block(row * size, column * size, size)

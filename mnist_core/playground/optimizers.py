@@ -105,7 +105,8 @@ def batches(size: str, rate: float) -> Scene:
     y = _TRUE_SLOPE * x + _TRUE_INTERCEPT + 0.6 * torch.randn(_EXAMPLES, generator=generator)
     batch = {"1: stochastic": 1, "8: mini-batch": 8, "64: batch": _EXAMPLES}[size]
     line = torch.tensor([-1.0, 2.0], requires_grad=True)  # slope and intercept
-    walk, losses = [tuple(line.tolist())], []
+    walk = [tuple(line.tolist())]
+    losses: list[tuple[float, float]] = []
     seen = 0
     for _ in range(_EPOCHS):
         for part in torch.randperm(_EXAMPLES, generator=generator).split(batch):

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
 
 Spot = tuple[int, int]  # (row, column), from 0
 
@@ -43,7 +46,7 @@ class Choice:
 
     def check(self, value: Any) -> str:
         """The value as the toy takes it. Raises `ValueError`."""
-        if value not in self.options:
+        if not isinstance(value, str) or value not in self.options:
             raise ValueError(f"{self.label} is one of {', '.join(self.options)}; got {value!r}.")
         return value
 
@@ -241,10 +244,11 @@ class Toy:
         return self.show(**self.values(given))
 
 
-def numbers(values: Any) -> list[list[float]]:
+def numbers(values: torch.Tensor) -> list[list[float]]:
     """A tensor of one or two dimensions as rows of plain numbers."""
     rows = values.detach().double()
-    return (rows if rows.dim() == 2 else rows.reshape(1, -1)).tolist()
+    listed: list[list[float]] = (rows if rows.dim() == 2 else rows.reshape(1, -1)).tolist()
+    return listed
 
 
 def clamp(spot: Spot, rows: int, columns: int) -> Spot:

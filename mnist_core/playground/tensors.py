@@ -38,7 +38,7 @@ def views(view: str, at: Spot) -> Scene:
     rows = v if v.dim() == 2 else v[None]
     row, column = clamp(at, *rows.shape)
     index = (row, column)[-v.dim() :]
-    lies = v.storage_offset() + sum(i * stride for i, stride in zip(index, v.stride(), strict=True))
+    lies = int(v.storage_offset()) + sum(i * stride for i, stride in zip(index, v.stride(), strict=True))
     shown = set(_places(v).tolist())
     storage = torch.tensor(v.untyped_storage(), dtype=torch.uint8).view(torch.float32)
     sums = " + ".join(f"{i} × {stride}" for i, stride in zip(index, v.stride(), strict=True))
@@ -114,11 +114,11 @@ def _places(v: torch.Tensor) -> torch.Tensor:
 def _range(kind: torch.dtype) -> tuple[str, str]:
     """The lowest and the highest number of a type; long ones as powers of two."""
     if kind.is_floating_point:
-        limits = torch.finfo(kind)
-        return tuple(f"{limit:.3g}".replace("-", "−") for limit in (limits.min, limits.max))
+        ends = torch.finfo(kind)
+        return f"{ends.min:.3g}".replace("-", "−"), f"{ends.max:.3g}"
     limits = torch.iinfo(kind)
     if limits.bits <= 16:
-        return tuple(f"{limit:,}".replace("-", "−") for limit in (limits.min, limits.max))
+        return f"{limits.min:,}".replace("-", "−"), f"{limits.max:,}"
     power = str(limits.bits - 1).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
     return f"−2{power}", f"2{power} − 1"
 

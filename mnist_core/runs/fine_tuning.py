@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch import nn
 from torch.utils.data import TensorDataset
 
 from mnist_core.config import TrainConfig
@@ -66,18 +67,18 @@ def begin(
     labels = torch.tensor([digit for _, digit in drawings])
     generator = torch.Generator().manual_seed(run.config.seed)
     batches = MixedBatches(pictures, labels, data[0], device, generator)
-    return model, _events(run, _FineTuner(model, run.config, device, batches), data[1])
+    return model, _events(run, _FineTuner(model, run.config, device, batches), batches, data[1])
 
 
-def _events(run: Run, trainer: Trainer, test: TensorDataset) -> Events:
+def _events(run: Run, trainer: Trainer, batches: MixedBatches, test: TensorDataset) -> Events:
     test_data = batches_of(test, run.config.test_batch_size, trainer.device)
-    run.result["right_before"] = trainer.batches.right(trainer.model)
+    run.result["right_before"] = batches.right(trainer.model)
     evaluation = yield from evaluate(trainer, test_data, progress=True)
-    yield evaluation
+    trainer.change((yield evaluation))
     for event in follow(trainer, test_data, progress=True):
         if isinstance(event, Step) and event.step == event.steps:
-            run.result["right_after"] = trainer.batches.right(trainer.model)
-        yield event
+            run.result["right_after"] = batches.right(trainer.model)
+        trainer.change((yield event))
 
 
 class _FineTuner(Trainer):
@@ -119,6 +120,6 @@ class MixedBatches(Batches):
         images = torch.cat([varied, known[others]])  # (64, 1, 28, 28)
         return images.to(self.device), torch.cat([self.labels[mine], known_labels[others]]).to(self.device)
 
-    def right(self, model: ConvNet) -> int:
+    def right(self, model: nn.Module) -> int:
         """How many of the drawings the network recognises."""
         return int((predict(model, self.pictures).argmax(dim=1) == self.labels).sum())

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-Dataclass = TypeVar("Dataclass")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Dataclass = TypeVar("Dataclass", bound="DataclassInstance")
 
 PREFIX = "MNIST_LIMIT_"  # MNIST_LIMIT_QUEUE=20 sets `queue`
 _KINDS = {"int": int, "float": float}  # of a limit, as its annotation has it
@@ -94,7 +97,7 @@ def overridden(limits: Dataclass, environment: Mapping[str, str] = os.environ) -
         if name not in environment:
             continue
         try:
-            value = _KINDS[limit.type](environment[name])
+            value = _KINDS[str(limit.type)](environment[name])
         except ValueError as error:
             kind = "a number" if limit.type == "float" else "a whole number"
             raise ValueError(f"{name} must be {kind}; got {environment[name]!r}.") from error

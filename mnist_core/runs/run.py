@@ -102,10 +102,12 @@ class Run:
         self.watched = time.monotonic()
         self.settled = threading.Event()  # set whenever the run is not in its turn
         self.settled.set()
-        self._begin, self._model, self._events = begin, None, None
+        self._begin = begin
+        self._model: ConvNet | None = None
+        self._events: Events | None = None
         self._watch = Watch(config)
         self._changes: deque[Change] = deque(maxlen=64)
-        self._reader: tuple[Weights, Classifier] | None = None
+        self._reader: tuple[Weights | None, Classifier] | None = None
 
     @property
     def active(self) -> bool:

@@ -17,9 +17,13 @@ from mnist_core.data import load_data, synthetic_count
 from mnist_core.datasets import synthetic
 from mnist_core.datasets.digits import Digits
 from mnist_core.engine import calibrate
+from mnist_core.engine.events import Change, Step
+from mnist_core.engine.setup import resolve
 from mnist_core.imaging.preprocess import MEAN, STD, normalise
+from mnist_core.model import ConvNet
 from mnist_core.runs import RunError, Runs, fine_tuning
 from mnist_core.runs.limits import Limits
+from mnist_core.runs.run import Run
 from mnist_core.runs.store import DigitStore
 
 ANNE = "a" * 64
@@ -137,6 +141,19 @@ def test_fine_tuning_varies_drawings_on_white_paper() -> None:
     torch.testing.assert_close(theirs.amin(dim=(1, 2, 3)), paper, atol=1e-5, rtol=0)
     assert bool((theirs.amax(dim=(1, 2, 3)) > (0.8 - MEAN) / STD).all())
     assert float(theirs.max()) <= (1 - MEAN) / STD + 1e-5
+
+
+def test_fine_tuning_takes_a_new_learning_rate_while_it_is_under_way() -> None:
+    digits, device = _some(20), torch.device("cpu")
+    known = TensorDataset(digits.normalised(), digits.labels)
+    run = Run("fine-tuning", resolve(fine_tuning.recipe(None, mnist_is_here=False), device))
+    drawings = [(digits.images[0].numpy(), int(digits.labels[0]))]
+    _, events = fine_tuning.begin(run, ConvNet(), drawings, (known, known), device)
+    first = next(event for event in events if isinstance(event, Step))
+    second = events.send(Change(learning_rate=0.125))
+    events.close()
+    assert isinstance(second, Step)
+    assert (first.learning_rate, second.learning_rate) == (3e-4, 0.125)
 
 
 def _until(condition: Callable[[], object], seconds: float = 60.0) -> None:
