@@ -44,7 +44,7 @@ class Tally:
 
 
 def _sheets() -> list[tuple[Image.Image, str]]:
-    """Drawings, and the digits that the shipped weights read in each."""
+    """Drawings, and the digits that the built-in model reads in each."""
     rng = np.random.default_rng(1)
     reader = Classifier.load()
     images = [draw(drawing(digit, rng), size=0.5) for digit in range(10) for _ in range(4)]
