@@ -219,7 +219,7 @@ def test_the_readmes_platforms_are_those_of_the_workflow_and_of_the_pins() -> No
     pythons = workflow()["strategy"]["matrix"]["python"]
     assert {(python, pinned) for python in pythons} | {(pythons[-1], update)} <= set(platforms())
     assert {versions for _, versions in platforms()} == {pinned, update}
-    assert all("passed" in result for result in platforms().values())
+    assert all(re.match(r"[1-9]\d* passed|not run yet$", result) for result in platforms().values())
     assert header()["python_version"] in pythons
 
 
