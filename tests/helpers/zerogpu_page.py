@@ -6,6 +6,7 @@ else, so that what is handed to it then trains on the CPU.
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -14,8 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 def main() -> None:
     """Serve the page."""
-    import app  # imports and patches, as on a Space
-
+    app = importlib.import_module("app")  # imports `spaces`, as on a Space
     emulation = sys.modules["spaces.zero.torch"]
     emulation.init = emulation.move = lambda *_, **__: None
     app.warm_up()
