@@ -13,7 +13,7 @@ except ValueError as error:
     sys.exit(str(error))
 
 # Gradio reads its port from the environment as it is imported, and fails there with a traceback.
-from mnist_core.page import build, serve, warm_up  # noqa: E402
+from mnist_core.page import build, serve, warm_up
 
 demo = build()
 

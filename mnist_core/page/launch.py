@@ -17,7 +17,7 @@
 | `api_open` | off | a queued function cannot be called past the queue |
 | `max_size` | 64 | the queue is bounded and says no politely when full |
 | `sleep_when_free` | 20 and 100 ms | at Gradio's 1 and 10 ms an empty queue takes 5 % of a processor |
-| `root_path` | `GRADIO_ROOT_PATH` | with or without closing slash; the guard strips it where a proxy did not |
+| `root_path` | `GRADIO_ROOT_PATH` | any closing slash is dropped; the guard strips it where a proxy did not |
 | `server_name`, `server_port` | `GRADIO_SERVER_NAME`, `_PORT` | 127.0.0.1:7860; on a Space 0.0.0.0 |
 """
 

@@ -1,4 +1,4 @@
-"""Where the page is served, by what the environment says, and what is told of a variable that is malformed."""
+"""Where the page is served, by what the environment says, and what a malformed variable gets."""
 
 from __future__ import annotations
 
@@ -53,7 +53,9 @@ def test_only_a_space_is_framed_by_other_sites_unless_they_are_named() -> None:
     assert on_a_space.endswith(sites)
 
 
-@pytest.mark.parametrize("given", ["school.example", "https://a.example; script-src *", "https://*", "* 'self'"])
+@pytest.mark.parametrize(
+    "given", ["school.example", "https://a.example; script-src *", "https://*", "* 'self'"]
+)
 def test_a_site_that_is_none_is_told_with_an_example(given: str) -> None:
     with pytest.raises(ValueError, match=r"MNIST_FRAME_ANCESTORS must be \* for any site, or sites such as"):
         hosting_from({"MNIST_FRAME_ANCESTORS": given})

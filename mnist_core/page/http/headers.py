@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 import orjson
@@ -13,8 +14,8 @@ from mnist_core.page.http.bodies import Refused
 from mnist_core.page.http.errors import APOLOGY, OURS
 from mnist_core.page.theme import asset
 
-# Who may frame the page, `hosting` says, and `Answer` adds. Gradio's bundle compiles templates and `js_on_load` in
-# the page, hence 'unsafe-eval', and writes its configuration inline, hence 'unsafe-inline'.
+# Who may frame the page is the host's choice, so `Answer` adds it. Gradio's bundle compiles templates and
+# `js_on_load` in the page, hence 'unsafe-eval', and writes its configuration inline, hence 'unsafe-inline'.
 _POLICY = "; ".join(
     (
         "default-src 'self'",
@@ -37,7 +38,8 @@ _HEADERS = (
 )
 # nginx holds a stream back until it has filled a buffer, unless the answer says not to.
 _STREAM = (b"x-accel-buffering", b"no")
-_SCRIPTS = f"<script>{asset('js/address.js')}</script><script>{visit.SCRIPT}</script>"
+_ROOT = re.compile(rb'const root = "[^"]*"')  # where a script of Gradio's page loads another from
+_SCRIPTS = f"<script>{visit.SCRIPT}</script><script>{asset('js/address.js')}</script>"
 _SENTENCES = {
     400: "The request was not understood.",
     403: "This is not yours to see.",
@@ -97,7 +99,7 @@ class Answer:
     async def _release(self, start: Message, body: bytes) -> None:
         if start["status"] < 400:
             opening = f'<head><meta name="server" content="{self.server}">{_SCRIPTS}'
-            page = body.replace(b"<head>", opening.encode(), 1)
+            page = _ROOT.sub(rb'const root = "."', body.replace(b"<head>", opening.encode(), 1))
             kept = [(name, value) for name, value in start["headers"] if name != b"content-length"]
             await self._whole(start["status"], kept, page)
             return
