@@ -1,24 +1,63 @@
 // Says on the page why a call was refused, or that it failed, until one succeeds. Gradio itself says that the
-// server is gone, but shows an error only of calls that wait in its queue.
+// server is gone, but shows an error only of calls that wait in its queue. Also says when another server answers
+// than the one that knew the visit's runs.
 (() => {
   const CALL = "/gradio_api/run/";
   const FAILED = "The server could not answer. Try again in a moment.";
+  const SERVER = "mnist-server";
+  const ANOTHER =
+    "Another server has taken over, or this one was restarted. Your drawing is still here. Runs that were not " +
+    "stored are lost; press Train to start again.";
   let notice = null;
+  let lasting = false; // until the visitor closes it
+  let server = document.querySelector("meta[name=server]")?.content;
 
   const hush = () => {
     notice?.remove();
     notice = null;
+    lasting = false;
   };
 
   const tell = (sentence) => {
     if (notice?.firstChild.textContent === sentence) return;
+    const container = document.querySelector(".gradio-container");
+    if (!container) {
+      requestAnimationFrame(() => tell(sentence)); // Gradio is still building the page
+      return;
+    }
     hush();
+    lasting = sentence === ANOTHER;
     const close = Object.assign(document.createElement("button"), { type: "button", textContent: "Close" });
     close.addEventListener("click", hush);
     const text = Object.assign(document.createElement("p"), { textContent: sentence });
     notice = Object.assign(document.createElement("div"), { id: "notice", role: "alert" });
     notice.append(text, close);
-    document.querySelector(".gradio-container").append(notice);
+    container.append(notice);
+  };
+
+  const recall = () => {
+    try {
+      return sessionStorage.getItem(SERVER);
+    } catch {
+      return null; // storage is refused in some frames
+    }
+  };
+
+  const remember = () => {
+    try {
+      sessionStorage.setItem(SERVER, server);
+    } catch {
+      // As above.
+    }
+  };
+
+  // Gradio reloads the page when a stream broke, so the server that a visit began with outlasts the page.
+  const compare = (response) => {
+    const now = response.headers.get("X-Server");
+    if (!now || now === server) return;
+    server = now;
+    remember();
+    tell(ANOTHER);
   };
 
   const reason = async (response) => {
@@ -32,10 +71,16 @@
   const fetch = window.fetch;
   window.fetch = async (resource, options) => {
     const address = new URL(resource.url ?? resource, location.href);
-    if (!address.pathname.includes(CALL)) return fetch(resource, options);
     const response = await fetch(resource, options);
-    if (response.ok) hush();
-    else tell((await reason(response.clone())) || FAILED);
+    if (address.origin === location.origin) compare(response);
+    if (!address.pathname.includes(CALL)) return response;
+    if (response.ok) {
+      if (!lasting) hush();
+    } else tell((await reason(response.clone())) || FAILED);
     return response;
   };
+
+  const before = recall();
+  remember();
+  if (before && before !== server) tell(ANOTHER);
 })();

@@ -17,6 +17,7 @@
 | `api_open` | off | a queued function cannot be called past the queue |
 | `max_size` | 64 | the queue is bounded and says no politely when full |
 | `sleep_when_free` | 20 and 100 ms | at Gradio's 1 and 10 ms an empty queue takes 5 % of a processor |
+| `root_path` | `GRADIO_ROOT_PATH` | any closing slash is dropped; the guard strips it where a proxy did not |
 | `server_name`, `server_port` | `GRADIO_SERVER_NAME`, `_PORT` | 127.0.0.1:7860; on a Space 0.0.0.0 |
 """
 
@@ -32,6 +33,7 @@ from starlette.middleware import Middleware
 from mnist_core.engine.memory import freeze_gc
 from mnist_core.page.http.errors import CarefulBlocks
 from mnist_core.page.http.middleware import Caps, Guard
+from mnist_core.runs.hosting import hosting_from
 
 QUEUE_LENGTH = 64  # waiting calls
 QUEUE_LOOK_SECONDS, PROGRESS_LOOK_SECONDS = 0.02, 0.1  # between two looks whether there is something to do
@@ -58,8 +60,11 @@ def start(demo: CarefulBlocks, caps: Caps, **look: Any) -> str:
     demo._queue.sleep_when_free = QUEUE_LOOK_SECONDS  # no argument of Gradio's reaches these
     demo._queue.progress_update_sleep_when_free = PROGRESS_LOOK_SECONDS
     on_a_space = "SPACE_ID" in os.environ
+    hosting = hosting_from()
+    guard = Middleware(Guard, caps=caps, prefix=hosting.prefix, frame_ancestors=hosting.frame_ancestors)
     _, address, _ = demo.launch(
-        app_kwargs={"middleware": [Middleware(Guard, caps=caps)]},
+        app_kwargs={"middleware": [guard]},
+        root_path=hosting.root_path,
         server_name=os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_a_space else None),
         run_history=False,
         enable_monitoring=False,

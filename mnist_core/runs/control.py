@@ -117,12 +117,10 @@ class Runs(Visits):
                 model, *self.digits.get(config, run.count_drawn), config, self.device, progress=True
             )
 
-        def begin_outside(run: Run) -> Beginning:
-            return gpu.begin(worker, config, self.digits.get(config, run.count_drawn))
-
         def make(name: str) -> Run:
             run = Run(name, config, begin)
-            run.gpu = begin_outside if worker is not None else None
+            if worker is not None:
+                run.gpu = lambda run: gpu.begin(worker, config, self.digits.get(config, run.count_drawn))
             return run
 
         return self._enter(secret, make, wants_mnist=config.data != "synthetic")

@@ -52,10 +52,10 @@ def train(recipe: dict[str, Any], train_data: Arrays, test_data: Arrays) -> Parc
     config = TrainConfig.from_dict(recipe)
     model = initial_model(config)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    digits = [TensorDataset(*map(torch.from_numpy, data)) for data in (train_data, test_data)]
+    train, test = (TensorDataset(*map(torch.from_numpy, data)) for data in (train_data, test_data))
     events: list[Event] = []
     sent = time.monotonic()
-    for event in fit(model, *digits, config, device, progress=True):
+    for event in fit(model, train, test, config, device, progress=True):
         events.append(event)
         if isinstance(event, Finished) or time.monotonic() - sent > SEND_SECONDS:
             yield _packed(events, model)

@@ -74,18 +74,31 @@ class Page:
 
 
 class Visitor:
-    """One visit: its secret, its session, its connections. Use as `async with Visitor(url) as visitor`."""
+    """One visit: its secret, its session, its connections. Use as `async with Visitor(url) as visitor`.
 
-    def __init__(self, url: str, *, session: str | None = None) -> None:
+    Args:
+        url: of the page, without closing slash; it may end in a prefix.
+        session: Gradio's session hash.
+        source: the address of this machine that the visitor comes from.
+
+    Attributes:
+        servers: the processes that answered the drawings, each once, in the order in which they came.
+    """
+
+    def __init__(self, url: str, *, session: str | None = None, source: str = "127.0.0.1") -> None:
         self.secret = secrets.token_hex(32)
         self.session = session or secrets.token_hex(6)
         self.headers = {"x-visit": self.secret}
         limits = httpx.Limits(max_connections=None)
-        self.http = httpx.AsyncClient(base_url=url, headers=self.headers, timeout=60, limits=limits)
+        transport = httpx.AsyncHTTPTransport(local_address=source, limits=limits)
+        self.http = httpx.AsyncClient(base_url=url, headers=self.headers, timeout=60, transport=transport)
+        self.servers: list[str] = []
         self._heartbeat: asyncio.Task[None] | None = None
         # Forty visitors' updates cost httpx more processor time than the page takes to answer them, so these
         # go over a plain connection, in a thread of the visitor's own.
-        self._pen = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
+        host, slash, prefix = url.removeprefix("http://").partition("/")
+        self._prefix = slash + prefix
+        self._pen = http.client.HTTPConnection(host, timeout=60, source_address=(source, 0))
         self._hand = ThreadPoolExecutor(1)
 
     async def __aenter__(self) -> Visitor:
@@ -174,9 +187,11 @@ class Visitor:
         function = self.page.function("digit-pad", "input")
         body = json.dumps(self.body(function, digit_pad=line(number, image)))
         headers = {"content-type": "application/json", **self.headers}
-        self._pen.request("POST", f"{API}/run/{function['api_name']}", body, headers)
+        self._pen.request("POST", f"{self._prefix}{API}/run/{function['api_name']}", body, headers)
         answer = self._pen.getresponse()
         text = answer.read()
         if answer.status != 200:
             raise OSError(f"The update was answered with {answer.status}: {text[:200]!r}")
+        if (server := answer.getheader("x-server")) not in self.servers:
+            self.servers.append(server)
         return json.loads(json.loads(text)["data"][0])

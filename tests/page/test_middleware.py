@@ -19,7 +19,7 @@ from mnist_core.config import TrainConfig
 from mnist_core.page.http.bodies import DEPTH, RequestError, parse
 from mnist_core.page.http.direct import direct
 from mnist_core.page.http.errors import APOLOGY, CarefulBlocks
-from mnist_core.page.http.middleware import Caps, Guard
+from mnist_core.page.http.middleware import Caps, Guard, strip
 from mnist_core.page.http.sessions import Sessions
 from mnist_core.page.http.visit import VisitSecret
 from mnist_core.page.launch import start
@@ -364,18 +364,59 @@ def test_no_answer_and_no_log_line_shows_a_secret(
 
 def test_the_visits_script_runs_before_everything_else_on_the_page(client: httpx.Client) -> None:
     page = client.get("/").text
-    assert page.index("visitSecret") < page.index("gradio_config") < page.index('type="module"')
+    config = page.index("window.gradio_config = {")
+    assert page.index("visitSecret") < config < page.index('type="module"')
+    assert page.index('(window, "gradio_config"') < config
 
 
-def test_answers_carry_headers_under_which_a_space_can_still_frame_the_page(client: httpx.Client) -> None:
+def test_answers_carry_headers_that_let_only_the_page_itself_frame_it(client: httpx.Client) -> None:
     for answer in (client.get("/"), client.get("/nothing"), _call(client, "double", 1)):
         headers = answer.headers
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "no-referrer"
-        assert "frame-ancestors 'self' https://huggingface.co" in headers["content-security-policy"]
+        assert headers["content-security-policy"].endswith("; frame-ancestors 'self'")
         assert "connect-src 'self' data: blob:;" in headers["content-security-policy"]
         assert "x-frame-options" not in headers
     assert "sandbox" in client.get(f"{API}/file=/x").headers["content-security-policy"]
+
+
+def test_a_stream_tells_nginx_to_pass_it_on_as_it_comes(client: httpx.Client) -> None:
+    with client.stream("GET", f"{API}/heartbeat/streamed", headers={"x-visit": MINE}) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        assert answer.headers["x-accel-buffering"] == "no"
+    assert "x-accel-buffering" not in client.get("/").headers
+
+
+def test_no_script_of_the_page_goes_by_the_address_that_the_server_was_called_by(
+    client: httpx.Client,
+) -> None:
+    page = client.get("/", headers={"host": "page.internal"}).text
+    assert page.count('"root":"http://page.internal"') == 1, "the page's own script corrects it"
+    assert page.count('"http://page.internal"') == 1
+    assert 'const root = ".";' in page
+
+
+def test_below_a_prefix_that_nobody_announced_the_answer_says_how_to(client: httpx.Client) -> None:
+    for path in ("/digits/", "/digits/config", f"/digits{API}/info"):
+        assert "GRADIO_ROOT_PATH=/digits." in _sentence(client.get(path), 404)
+    for path in ("/nothing", "/<b>/", f"/x{API}/call/predict"):
+        assert _sentence(client.get(path), 404) == "There is nothing at this address."
+
+
+@pytest.mark.parametrize(
+    ("path", "left"),
+    [
+        ("/digits/gradio_api/info", "/gradio_api/info"),
+        ("/digits/", "/"),
+        ("/digits", "/"),
+        ("/digitsx", "/digitsx"),
+        ("/config", "/config"),
+    ],
+)
+def test_a_prefix_that_a_proxy_passes_on_is_taken_off_once(path: str, left: str) -> None:
+    scope = {"path": path, "raw_path": path.encode()}
+    strip(scope, "/digits")
+    assert scope == {"path": left, "raw_path": left.encode()}
 
 
 def test_caps_come_from_the_environment_and_must_be_numbers(monkeypatch: pytest.MonkeyPatch) -> None:

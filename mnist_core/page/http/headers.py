@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 import orjson
@@ -11,9 +12,10 @@ from starlette.types import Message, Scope, Send
 from mnist_core.page.http import visit
 from mnist_core.page.http.bodies import RequestError
 from mnist_core.page.http.errors import APOLOGY, OURS
+from mnist_core.page.theme import asset
 
-# A Space shows the page in a frame of huggingface.co. Gradio's bundle compiles templates and `js_on_load` in
-# the page, hence 'unsafe-eval', and writes its configuration inline, hence 'unsafe-inline'.
+# Who may frame the page is the host's choice, so `Answer` adds it. Gradio's bundle compiles templates and
+# `js_on_load` in the page, hence 'unsafe-eval', and writes its configuration inline, hence 'unsafe-inline'.
 _POLICY = "; ".join(
     (
         "default-src 'self'",
@@ -26,7 +28,6 @@ _POLICY = "; ".join(
         "object-src 'none'",
         "base-uri 'self'",
         "form-action 'self'",
-        "frame-ancestors 'self' https://huggingface.co https://*.huggingface.co https://*.hf.space",
     )
 )
 _FILE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"  # a visitor's file runs nothing
@@ -35,7 +36,10 @@ _HEADERS = (
     (b"referrer-policy", b"no-referrer"),
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=(), payment=(), usb=()"),
 )
-_OPENING = b"<head><script>" + visit.SCRIPT.encode() + b"</script>"
+# nginx holds a stream back until it has filled a buffer, unless the answer says not to.
+_STREAM = (b"x-accel-buffering", b"no")
+_ROOT = re.compile(rb'const root = "[^"]*"')  # where a script of Gradio's page loads another from
+_SCRIPTS = f"<script>{visit.SCRIPT}</script><script>{asset('js/address.js')}</script>"
 _SENTENCES = {
     400: "The request was not understood.",
     403: "This is not yours to see.",
@@ -54,14 +58,23 @@ class Answer:
 
     Success passes through, with headers; the page itself gets the visit's script; any other answer is held
     back and rewritten as a sentence. `faults` is 1 when it was our own fault and not yet counted.
+
+    Args:
+        scope: of the request.
+        send: where the answer goes.
+        server: names this process, so that a page notices when another one answers it.
+        frame_ancestors: the sites that may frame the page, as the policy names them.
     """
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, server: str, frame_ancestors: str) -> None:
         self.send = send
+        self.server = server
         self.page = scope.get("path") == "/" and scope.get("method") == "GET"
         self.call = "/run/" in scope.get("path", "")
-        policy = _FILE_POLICY if "/file=" in scope.get("path", "") else _POLICY
-        self.headers = [*_HEADERS, (b"content-security-policy", policy.encode())]
+        is_file = "/file=" in scope.get("path", "")
+        policy = _FILE_POLICY if is_file else f"{_POLICY}; frame-ancestors {frame_ancestors}"
+        policies = [(b"content-security-policy", policy.encode()), (b"x-server", server.encode())]
+        self.headers = [*_HEADERS, *policies]
         self.started = False  # something has been sent on
         self.faults = 0
         self._start: Message | None = None  # of an answer held back
@@ -73,7 +86,9 @@ class Answer:
                 self._start = message
                 return
             self.started = True
-            await self.send({**message, "headers": [*message.get("headers", ()), *self.headers]})
+            given = list(message.get("headers", ()))
+            stream = [_STREAM] if _is_stream(given) else []
+            await self.send({**message, "headers": [*given, *stream, *self.headers]})
         elif self._start is None:
             await self.send(message)
         else:
@@ -83,7 +98,8 @@ class Answer:
 
     async def _release(self, start: Message, body: bytes) -> None:
         if start["status"] < 400:
-            page = body.replace(b"<head>", _OPENING, 1)
+            opening = f'<head><meta name="server" content="{self.server}">{_SCRIPTS}'
+            page = _ROOT.sub(rb'const root = "."', body.replace(b"<head>", opening.encode(), 1))
             kept = [(name, value) for name, value in start["headers"] if name != b"content-length"]
             await self._whole(start["status"], kept, page)
             return
@@ -119,6 +135,10 @@ async def own_fault(answer: Answer, error: Exception) -> None:
     log.error("A request failed", exc_info=error)
     answer.faults += 1
     await answer.json(500, _say(APOLOGY))
+
+
+def _is_stream(headers: list[tuple[bytes, bytes]]) -> bool:
+    return dict(headers).get(b"content-type", b"").startswith(b"text/event-stream")
 
 
 def _say(sentence: str) -> dict[str, str]:

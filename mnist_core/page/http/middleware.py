@@ -18,6 +18,8 @@ import asyncio
 import contextlib
 import errno
 import logging
+import re
+import secrets
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -46,6 +48,7 @@ POSTS = {f"{API}/queue/join", f"{API}/cancel", f"{API}/reset", f"{API}/upload"}
 POSTS_BELOW = (f"{API}/run/",)
 PARAMETERS = {"session_hash", "upload_id"}  # of an address; Gradio's others (pages, deep links) are dropped
 HEALTH = "/health"
+PREFIX = re.compile(r"(/[A-Za-z0-9._~-]{1,40}){1,4}")  # below which a proxy may show the page
 LONGEST_PATH, LONGEST_NAME = 1000, 255  # bytes, in all and between slashes: files have no longer names
 
 log = logging.getLogger(__name__)
@@ -80,8 +83,13 @@ class Caps:
 class Guard:
     """Wraps Gradio's app. One instance per process: it knows the visits of this process only."""
 
-    def __init__(self, app: ASGIApp, caps: Caps | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, caps: Caps | None = None, *, prefix: str = "", frame_ancestors: str = "'self'"
+    ) -> None:
         self.app = app
+        self.prefix = prefix
+        self.frame_ancestors = frame_ancestors
+        self.server = secrets.token_hex(4)
         self.caps = caps or Caps.from_environment()
         self.sessions = Sessions(self.caps.sessions)
         self.bodies = 0
@@ -96,7 +104,8 @@ class Guard:
         if scope["type"] == "websocket":  # the page uses none
             await send({"type": "websocket.close"})
             return
-        answer = Answer(scope, send)
+        strip(scope, self.prefix)
+        answer = Answer(scope, send, self.server, self.frame_ancestors)
         try:
             if scope["path"] == HEALTH:
                 await answer.json(200, self.health(scope))
@@ -244,10 +253,30 @@ def check_route(method: str, path: str) -> str:
     readable = plain in GETS or path.startswith(GETS_BELOW)
     postable = plain in POSTS or path.startswith(POSTS_BELOW)
     if not (readable or postable):
-        raise RequestError(404, "There is nothing at this address.")
+        raise RequestError(404, _nothing_at(path))
     if method not in (("GET", "HEAD") if readable else ("POST",)):
         raise RequestError(405, f"This address does not answer {method[:10]}.")
     return plain if postable or plain in GETS else path
+
+
+def strip(scope: Scope, prefix: str) -> None:
+    """Take `prefix` off a request's path, where a proxy has passed it on: Gradio then sees what it would see
+    behind a proxy that strips it."""
+    path = scope["path"]
+    if prefix and (path == prefix or path.startswith(prefix + "/")):
+        scope["path"] = path.removeprefix(prefix) or "/"
+        scope["raw_path"] = scope.get("raw_path", b"").removeprefix(prefix.encode()) or b"/"
+
+
+def _nothing_at(path: str) -> str:
+    """What is told at an unknown address; below a prefix that nobody announced, how to announce it."""
+    below = next((path[: -len(each)] for each in ("/", "/config", f"{API}/info") if path.endswith(each)), "")
+    if not PREFIX.fullmatch(below):
+        return "There is nothing at this address."
+    return (
+        f"There is nothing at this address. If a proxy shows the page below {below}, start it with "
+        f"GRADIO_ROOT_PATH={below}."
+    )
 
 
 def check_file(path: str) -> None:

@@ -1,0 +1,256 @@
+"""Behind nginx: below a prefix, under another Host, and on two copies of which one is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import itertools
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from hand import SEVEN, digit, draw, ink
+from pictures import draw as draw_on_canvas
+from proxy import documented, free_port, nginx
+from train_tab import step_of, train_address, until
+from visitors import OFFLINE, Visitor, run
+
+from mnist_core.datasets.synthetic import drawing
+
+VISITORS, FEWER_VISITORS = 80, 6
+UPDATES_PER_SECOND = 2.0  # of each visitor
+RECIPE = {"data": "synthetic", "train_size": 2_000, "epochs": 20}
+TAKEN_OVER = "Another server has taken over"
+
+# Each a way of standing in front of the page: `announced` was started with GRADIO_ROOT_PATH=/digits/.
+_LOCATIONS = """
+server {{
+    listen 127.0.0.1:{first};
+    location /bare/ {{ proxy_pass {plain}/; proxy_set_header Host $http_host; }}
+    location /passed-on/ {{ proxy_pass {plain}; proxy_set_header Host $http_host; }}
+    location /digits/ {{ proxy_pass {announced}; proxy_set_header Host $http_host; }}
+}}
+server {{
+    listen 127.0.0.1:{second};
+    location / {{ proxy_pass {plain}; proxy_set_header Host page.internal; }}
+    location /digits/ {{ proxy_pass {announced}/; proxy_set_header Host page.internal; }}
+}}
+"""
+
+
+@pytest.fixture
+def fronts(server: Any, start_server: Callable[..., Any], tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The addresses at which the page is shown, by what the proxy does."""
+    announced = start_server(GRADIO_ROOT_PATH="/digits/", **OFFLINE)
+    first, second = free_port(), free_port()
+    urls = {"plain": server.url, "announced": announced.url}
+    with nginx(_LOCATIONS.format(first=first, second=second, **urls), tmp_path):
+        yield {
+            "the prefix stripped": f"http://127.0.0.1:{first}/bare",
+            "the prefix stripped, announced, the Host rewritten": f"http://127.0.0.1:{second}/digits",
+            "the prefix passed on": f"http://127.0.0.1:{first}/digits",
+            "the Host rewritten": f"http://127.0.0.1:{second}",
+            "the prefix passed on, unannounced": f"http://127.0.0.1:{first}/passed-on",
+        }
+
+
+def _draws_and_trains(page: Any) -> None:
+    """A drawing is read, a run starts, and its steps are followed as they are taken."""
+    draw(page, SEVEN)
+    assert digit(page) == "7"
+    page.get_by_role("tab", name="Train").click()
+    page.locator("#train-start").click()
+    until(page, lambda: step_of(page))
+    seen = step_of(page)
+    until(page, lambda: step_of(page) > seen)
+    page.locator("#train-stop").click()
+    page.locator("#train-start").wait_for()
+
+
+@pytest.mark.browser
+def test_behind_a_proxy_the_page_draws_trains_and_streams_or_says_what_to_set(
+    fronts: dict[str, str], open_page: Callable[..., Any]
+) -> None:
+    refused = httpx.get(fronts.pop("the prefix passed on, unannounced") + "/")
+    assert refused.status_code == 404
+    assert "start it with GRADIO_ROOT_PATH=/passed-on." in refused.json()["error"]
+    for proxy, url in fronts.items():
+        asked: list[str] = []
+        page = open_page(train_address(url, **RECIPE))
+        page.on("request", lambda request, asked=asked: asked.append(request.url))
+        _draws_and_trains(page)
+        assert page.faults == [], proxy
+        assert [each for each in asked if not each.startswith((url, "data:", "blob:"))] == [], proxy
+        page.context.close()
+
+
+@pytest.mark.browser
+def test_an_address_without_its_closing_slash_is_the_pages_too(
+    server: Any, open_page: Callable[..., Any], tmp_path: Path
+) -> None:
+    port = free_port()
+    location = f"location /digits {{ rewrite ^/digits/?(.*) /$1 break; proxy_pass {server.url}; }}"
+    with nginx(f"server {{ listen 127.0.0.1:{port}; {location} }}", tmp_path):
+        page = open_page(f"http://127.0.0.1:{port}/digits?seed=3")
+        page.wait_for_url(f"http://127.0.0.1:{port}/digits/?seed=3")
+        page.locator("#digit-pad canvas").wait_for()
+        assert page.faults == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GRADIO_SERVER_PORT", "abc"),
+        ("GRADIO_ROOT_PATH", "ftp://school.example"),
+        ("MNIST_FRAME_ANCESTORS", "school.example"),
+    ],
+)
+def test_a_malformed_variable_ends_the_start_with_a_sentence(
+    start_server: Callable[..., Any], name: str, value: str
+) -> None:
+    with pytest.raises(RuntimeError, match=f"{name} must be ") as failed:
+        start_server(**{name: value})
+    assert "Traceback" not in str(failed.value)
+
+
+@contextlib.contextmanager
+def _replicas(start_server: Callable[..., Any], folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The README's nginx before two copies of the page: its address, and the copies by their names."""
+    copies = [start_server(MNIST_RUNS_DIR="", **OFFLINE) for _ in range(2)]
+    port = free_port()
+    part = documented().replace("listen 80;", f"listen 127.0.0.1:{port};")
+    for default, copy in zip(("127.0.0.1:7860", "127.0.0.1:7861"), copies, strict=True):
+        assert default in part
+        part = part.replace(default, copy.url.removeprefix("http://"))
+    with nginx(part, folder):
+        names = {httpx.get(copy.url).headers["x-server"]: copy for copy in copies}
+        yield f"http://127.0.0.1:{port}/digits", names
+
+
+@dataclass
+class Tally:
+    """What came of all updates: seconds of those answered, and failures by visitor."""
+
+    seconds: list[float] = field(default_factory=list)
+    failed: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    def percentile(self, share: float) -> float:
+        return statistics.quantiles(self.seconds, n=100)[round(share * 100) - 1]
+
+
+async def _visit(index: int, visitor: Visitor, image: Any, until: float, tally: Tally) -> None:
+    """Draw at a visitor's pace until then (monotonic seconds), one update after the other."""
+    await asyncio.sleep(np.random.default_rng(index).random() / UPDATES_PER_SECOND)
+    for number in itertools.count(1):
+        if (began := time.monotonic()) >= until:
+            return
+        try:
+            answer = await visitor.draw(number, image)
+            assert answer["number"] == number
+            tally.seconds.append(time.monotonic() - began)
+        except (OSError, http.client.HTTPException, KeyError, ValueError) as error:
+            tally.failed[index].append(repr(error))
+        await asyncio.sleep(max(0.0, began + 1 / UPDATES_PER_SECOND - time.monotonic()))
+
+
+async def _draw_on(visitors: list[Visitor], image: Any, seconds: float) -> Tally:
+    tally, until = Tally(), time.monotonic() + seconds
+    await asyncio.gather(
+        *(_visit(index, visitor, image, until, tally) for index, visitor in enumerate(visitors))
+    )
+    return tally
+
+
+async def _lose_one(url: str, copies: dict[str, Any], count: int, seconds: float) -> dict[str, Any]:
+    """Visitors from as many addresses draw on two copies for so long, then again, and one is killed."""
+    image = draw_on_canvas(drawing(3, np.random.default_rng(1)), size=0.5)
+    async with contextlib.AsyncExitStack() as door:
+        sources = [f"127.0.0.{2 + index}" for index in range(count)]
+        entered = (door.enter_async_context(Visitor(url, source=source)) for source in sources)
+        visitors = await asyncio.gather(*entered)
+        quiet = await _draw_on(visitors, image, seconds)
+        homes = [list(visitor.servers) for visitor in visitors]
+        doomed = homes[0][0]
+        drawing_on = asyncio.create_task(_draw_on(visitors, image, seconds))
+        await asyncio.sleep(seconds / 3)
+        copies[doomed].process.kill()
+        after = await drawing_on
+        ways = [list(visitor.servers) for visitor in visitors]
+    return {"quiet": quiet, "after": after, "doomed": doomed, "homes": homes, "ways": ways}
+
+
+def _check_replicas(url: str, copies: dict[str, Any], count: int, seconds: float) -> Tally:
+    told = run(_lose_one(url, copies, count, seconds))
+    quiet, after, doomed, homes = told["quiet"], told["after"], told["doomed"], told["homes"]
+    hit = [index for index, home in enumerate(homes) if home == [doomed]]
+    print(
+        f"\n{count} visitors, {UPDATES_PER_SECOND:g} updates/s each, on two copies ({len(hit)} and "
+        f"{count - len(hit)}), {seconds:g} s: {len(quiet.seconds)} answers, {len(quiet.failed)} errors, "
+        f"p50 {quiet.percentile(0.5) * 1000:.0f} ms, p95 {quiet.percentile(0.95) * 1000:.0f} ms; "
+        f"as long again, one copy killed: {len(after.seconds)} answers, "
+        f"p50 {after.percentile(0.5) * 1000:.0f} ms, p95 {after.percentile(0.95) * 1000:.0f} ms, "
+        f"{sum(map(len, after.failed.values()))} open requests lost: {dict(after.failed)}"
+    )
+    assert not quiet.failed
+    assert all(len(home) == 1 for home in homes), "a visit stays on its copy"
+    assert 0 < len(hit) < count, "both copies have visitors"
+    assert set(after.failed) <= set(hit), "visitors of the other copy notice nothing"
+    assert all(len(errors) == 1 for errors in after.failed.values()), "no more than the open request is lost"
+    (other,) = set(copies) - {doomed}
+    for index, way in enumerate(told["ways"]):
+        assert way == ([doomed, other] if index in hit else [other])
+    assert len(quiet.seconds) >= 0.8 * count * UPDATES_PER_SECOND * seconds
+    return quiet
+
+
+@pytest.mark.browser
+def test_visitors_of_a_killed_copy_are_told_and_go_on_with_the_other(
+    start_server: Callable[..., Any], open_page: Callable[..., Any], tmp_path: Path
+) -> None:
+    with _replicas(start_server, tmp_path) as (url, copies):
+        page = open_page(train_address(url, **RECIPE))
+        draw(page, SEVEN)
+        assert digit(page) == "7"
+        assert page.locator("#notice").count() == 0
+        page.get_by_role("tab", name="Train").click()
+        page.locator("#train-start").click()
+        until(page, lambda: step_of(page))
+        home = page.locator("meta[name=server]").get_attribute("content")
+        copies[home].process.kill()
+        notice = page.locator("#notice").filter(has_text=TAKEN_OVER)
+        notice.wait_for()
+        assert page.locator("meta[name=server]").get_attribute("content") != home
+        page.get_by_role("tab", name="Draw").click()
+        assert ink(page), "the drawing outlasts the copy"
+        assert digit(page) == "7"
+        assert notice.is_visible(), "until it is closed"
+        notice.get_by_role("button", name="Close").click()
+        page.get_by_role("tab", name="Train").click()
+        page.locator("#train-start").click()
+        until(page, lambda: step_of(page))
+        page.reload()
+        page.locator("#digit-pad canvas").wait_for(state="attached")
+        assert page.locator("#notice").count() == 0, "it is told once"
+
+
+def test_a_visit_stays_on_its_copy_until_that_is_killed(
+    start_server: Callable[..., Any], tmp_path: Path
+) -> None:
+    with _replicas(start_server, tmp_path) as (url, copies):
+        _check_replicas(url, copies, FEWER_VISITORS, 3.0)
+
+
+@pytest.mark.full
+def test_eighty_drawing_visitors_lose_only_a_killed_copys_open_requests(
+    start_server: Callable[..., Any], tmp_path: Path
+) -> None:
+    with _replicas(start_server, tmp_path) as (url, copies):
+        _check_replicas(url, copies, VISITORS, 30.0)
