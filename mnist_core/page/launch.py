@@ -32,6 +32,7 @@ from starlette.middleware import Middleware
 from mnist_core.engine.memory import freeze_gc
 from mnist_core.page.http.errors import CarefulBlocks
 from mnist_core.page.http.middleware import Caps, Guard
+from mnist_core.page.http.scripts import scripts_route
 
 QUEUE_LENGTH = 64  # waiting calls
 QUEUE_LOOK_SECONDS, PROGRESS_LOOK_SECONDS = 0.02, 0.1  # between two looks whether there is something to do
@@ -59,7 +60,7 @@ def start(demo: CarefulBlocks, caps: Caps, **look: Any) -> str:
     demo._queue.progress_update_sleep_when_free = PROGRESS_LOOK_SECONDS
     on_a_space = "SPACE_ID" in os.environ
     _, address, _ = demo.launch(
-        app_kwargs={"middleware": [Middleware(Guard, caps=caps)]},
+        app_kwargs={"routes": [scripts_route()], "middleware": [Middleware(Guard, caps=caps)]},
         server_name=os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_a_space else None),
         run_history=False,
         enable_monitoring=False,
