@@ -81,12 +81,16 @@ def asset(name: str) -> str:
     return (_ASSETS / name).read_text(encoding="utf-8")
 
 
-def mount(module: str) -> str:
+def mount(module: str, *events: str) -> str:
     """The `js_on_load` of a `gr.HTML` whose script is the module `assets/js/<module>.js`.
 
     The module exports `mount(element, host)`: the component's element, and all of Gradio that it may use,
     `host.value`, `host.trigger(name, detail)` and `host.watch("value", changed)`. Gradio compiles this line
     away from the page's address, so the module's own is made from it here.
+
+    Args:
+        module: a path below `assets/js`, without its ending.
+        events: what it triggers besides Gradio's own events; Gradio looks for their names in this text.
     """
     host = "{ get value() { return props.value; }, set value(v) { props.value = v; }, trigger, watch }"
     return (

@@ -24,7 +24,7 @@ class Panel(gr.HTML):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(
-            js_on_load=mount("panel"),
+            js_on_load=mount("panel", "act"),
             apply_default_css=False,
             **options,
         )
