@@ -1,20 +1,8 @@
 // What was read, beside the pad: updated in place, so nothing flickers and nothing moves.
 // `element` holds the markup of reading.py; the value is one line of JSON, see `Reading.postprocess` there.
-const ink = window.ink;
-const find = (selector) => element.querySelector(selector);
-const prediction = find("#prediction");
-const verdict = find(".verdict");
-const rows = [...element.querySelectorAll("#probabilities li")];
-const modelInput = find("#model-input");
-const pixels = modelInput.getContext("2d");
-const reader = find(".reader");
-const said = find(".said");
-const REST = 600; // milliseconds without a change before the answer is read out
+import { sheet } from "./ink/sheet.js";
 
-let answer = { number: 0, digits: [] };
-let chosen = 0; // which of several digits the bars belong to
-let blankSince = 0; // answers to drawings up to this number came too late
-let resting = null;
+const REST = 600; // milliseconds without a change before the answer is read out
 
 const percent = (part) => `${part >= 0.995 ? "> 99" : part > 0 && part < 0.005 ? "< 1" : Math.round(100 * part)}\u202f%`;
 
@@ -24,53 +12,6 @@ function set(node, name, value) {
 
 function write(node, text) {
   if (node.textContent !== text) node.textContent = text;
-}
-
-// One digit is text; of several, each is a button that brings its bars.
-function showFigures(digits) {
-  const kind = digits.length > 1 ? "BUTTON" : "SPAN";
-  const count = Math.max(1, digits.length);
-  const figures = [...prediction.children];
-  if (figures.length !== count || figures[0].tagName !== kind) {
-    prediction.replaceChildren(...Array.from({ length: count }, (_, i) => figure(kind, i)));
-    prediction.style.setProperty("--figures", count);
-  }
-  [...prediction.children].forEach((node, i) => {
-    const digit = digits[i];
-    write(node, digit ? String(digit.guess) : "?");
-    node.className = !digit ? "blank" : digit.digit === null ? "unsure" : "sure";
-    set(node, "aria-hidden", String(!digit));
-    if (kind === "BUTTON") set(node, "aria-pressed", String(i === chosen));
-  });
-}
-
-function figure(kind, index) {
-  const node = document.createElement(kind);
-  if (kind === "BUTTON") {
-    node.type = "button";
-    node.onclick = () => {
-      chosen = index;
-      show();
-    };
-  }
-  return node;
-}
-
-function showBars(digit) {
-  rows.forEach((row, i) => {
-    const part = digit ? digit.probabilities[i] : 0;
-    set(row, "data-probability", String(digit ? part : 0.1));
-    row.style.setProperty("--part", part);
-    row.classList.toggle("best", Boolean(digit) && i === digit.guess);
-    write(row.querySelector(".percent"), digit ? percent(part) : "");
-  });
-}
-
-function showInput(digit) {
-  const seen = digit ? Uint8Array.from(atob(digit.input), (letter) => letter.charCodeAt(0)) : new Uint8Array(784);
-  const image = pixels.createImageData(28, 28);
-  seen.forEach((level, i) => image.data.set([level, level, level, 255], 4 * i));
-  pixels.putImageData(image, 0, 0);
 }
 
 // One short line. While the pen is down nothing is called wrong.
@@ -84,49 +25,114 @@ function sentence(digits, drawing) {
   return "";
 }
 
-function show() {
-  const digits = answer.digits;
-  const drawing = ink.drawing();
-  const number = digits.every((digit) => digit.digit !== null) ? digits.map((digit) => digit.digit).join("") : "";
-  chosen = Math.min(chosen, Math.max(0, digits.length - 1));
-  set(prediction, "data-digit", number.length === 1 ? number : "");
-  set(prediction, "data-number", number.length > 1 ? number : "");
-  set(prediction, "data-update", String(answer.number));
-  showFigures(digits);
-  showBars(digits[chosen]);
-  showInput(digits[chosen]);
-  write(verdict, sentence(digits, drawing));
-  if (answer.reader) write(reader, answer.reader);
-  ink.mark(
-    answer.number,
-    digits.length > 1 ? digits.map(({ box, guess }, i) => ({ box, name: String(guess), chosen: i === chosen })) : [],
-  );
-  clearTimeout(resting);
-  if (!drawing) resting = setTimeout(announce, REST);
-}
+export function mount(element, host) {
+  const find = (selector) => element.querySelector(selector);
+  const prediction = find("#prediction");
+  const verdict = find(".verdict");
+  const rows = [...element.querySelectorAll("#probabilities li")];
+  const modelInput = find("#model-input");
+  const pixels = modelInput.getContext("2d");
+  const reader = find(".reader");
+  const said = find(".said");
 
-function announce() {
-  const digits = answer.digits;
-  if (!digits.length) return write(said, "The pad is empty.");
-  const one = ({ digit, guess, probabilities }) =>
-    digit === null ? `perhaps ${guess}` : `${guess}, ${Math.round(100 * probabilities[guess])} percent sure`;
-  write(said, `Read as ${digits.map(one).join("; ")}. ${sentence(digits, false)}`);
-}
+  let answer = { number: 0, digits: [] };
+  let chosen = 0; // which of several digits the bars belong to
+  let blankSince = 0; // answers to drawings up to this number came too late
+  let resting = null;
 
-watch("value", () => {
-  const latest = JSON.parse(props.value || "null");
-  if (!latest || latest.number < answer.number || latest.number <= blankSince) return;
-  if (latest.digits.length !== answer.digits.length) chosen = 0;
-  answer = latest;
+  // One digit is text; of several, each is a button that brings its bars.
+  function showFigures(digits) {
+    const kind = digits.length > 1 ? "BUTTON" : "SPAN";
+    const count = Math.max(1, digits.length);
+    const figures = [...prediction.children];
+    if (figures.length !== count || figures[0].tagName !== kind) {
+      prediction.replaceChildren(...Array.from({ length: count }, (_, i) => figure(kind, i)));
+      prediction.style.setProperty("--figures", count);
+    }
+    [...prediction.children].forEach((node, i) => {
+      const digit = digits[i];
+      write(node, digit ? String(digit.guess) : "?");
+      node.className = !digit ? "blank" : digit.digit === null ? "unsure" : "sure";
+      set(node, "aria-hidden", String(!digit));
+      if (kind === "BUTTON") set(node, "aria-pressed", String(i === chosen));
+    });
+  }
+
+  function figure(kind, index) {
+    const node = document.createElement(kind);
+    if (kind === "BUTTON") {
+      node.type = "button";
+      node.onclick = () => {
+        chosen = index;
+        show();
+      };
+    }
+    return node;
+  }
+
+  function showBars(digit) {
+    rows.forEach((row, i) => {
+      const part = digit ? digit.probabilities[i] : 0;
+      set(row, "data-probability", String(digit ? part : 0.1));
+      row.style.setProperty("--part", part);
+      row.classList.toggle("best", Boolean(digit) && i === digit.guess);
+      write(row.querySelector(".percent"), digit ? percent(part) : "");
+    });
+  }
+
+  function showInput(digit) {
+    const seen = digit ? Uint8Array.from(atob(digit.input), (letter) => letter.charCodeAt(0)) : new Uint8Array(784);
+    const image = pixels.createImageData(28, 28);
+    seen.forEach((level, i) => image.data.set([level, level, level, 255], 4 * i));
+    pixels.putImageData(image, 0, 0);
+  }
+
+  function show() {
+    const digits = answer.digits;
+    const drawing = sheet.drawing();
+    const number = digits.every((digit) => digit.digit !== null) ? digits.map((digit) => digit.digit).join("") : "";
+    chosen = Math.min(chosen, Math.max(0, digits.length - 1));
+    set(prediction, "data-digit", number.length === 1 ? number : "");
+    set(prediction, "data-number", number.length > 1 ? number : "");
+    set(prediction, "data-update", String(answer.number));
+    showFigures(digits);
+    showBars(digits[chosen]);
+    showInput(digits[chosen]);
+    write(verdict, sentence(digits, drawing));
+    if (answer.reader) write(reader, answer.reader);
+    sheet.mark(
+      answer.number,
+      digits.length > 1 ? digits.map(({ box, guess }, i) => ({ box, name: String(guess), chosen: i === chosen })) : [],
+    );
+    clearTimeout(resting);
+    if (!drawing) resting = setTimeout(announce, REST);
+  }
+
+  function announce() {
+    const digits = answer.digits;
+    if (!digits.length) return write(said, "The pad is empty.");
+    const one = ({ digit, guess, probabilities }) =>
+      digit === null ? `perhaps ${guess}` : `${guess}, ${Math.round(100 * probabilities[guess])} percent sure`;
+    write(said, `Read as ${digits.map(one).join("; ")}. ${sentence(digits, false)}`);
+  }
+
+  function load() {
+    const latest = JSON.parse(host.value || "null");
+    if (!latest || latest.number < answer.number || latest.number <= blankSince) return;
+    if (latest.digits.length !== answer.digits.length) chosen = 0;
+    answer = latest;
+    show();
+  }
+
+  // A cleared sheet needs no server to be known as empty.
+  sheet.onChange(() => {
+    if (!sheet.empty()) return;
+    blankSince = sheet.latest();
+    answer = { number: blankSince, digits: [] };
+    show();
+  });
+
   show();
-});
-
-// A cleared sheet needs no server to be known as empty.
-ink.onChange(() => {
-  if (!ink.empty()) return;
-  blankSince = ink.latest();
-  answer = { number: blankSince, digits: [] };
-  show();
-});
-
-show();
+  host.watch("value", load);
+  load();
+}

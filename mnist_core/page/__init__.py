@@ -26,7 +26,7 @@ def build() -> CarefulBlocks:
         gr.HTML(f"<h1>{TITLE}</h1>", elem_id="masthead")
         predict_endpoint()  # first: Gradio's client takes the page's first function for `/predict`
         secret = VisitSecret()
-        with gr.Tabs(elem_id="rooms"):
+        with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Draw", id="draw") as draw:
                 weights = draw_tab(secret, draw, demo)
             with gr.Tab("Train", id="train") as train:
@@ -47,5 +47,5 @@ def serve(demo: CarefulBlocks) -> None:
 
 
 def warm_up() -> None:
-    """Load the shipped weights in the background, so that the first drawing is read at once."""
+    """Load the built-in model in the background, so that the first drawing is read at once."""
     reader.warm_up()

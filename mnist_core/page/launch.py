@@ -33,6 +33,7 @@ from starlette.middleware import Middleware
 from mnist_core.engine.memory import freeze_gc
 from mnist_core.page.http.errors import CarefulBlocks
 from mnist_core.page.http.middleware import Caps, Guard
+from mnist_core.page.http.scripts import scripts_route
 from mnist_core.runs.hosting import hosting_from
 
 QUEUE_LENGTH = 64  # waiting calls
@@ -63,7 +64,7 @@ def start(demo: CarefulBlocks, caps: Caps, **look: Any) -> str:
     hosting = hosting_from()
     guard = Middleware(Guard, caps=caps, prefix=hosting.prefix, frame_ancestors=hosting.frame_ancestors)
     _, address, _ = demo.launch(
-        app_kwargs={"middleware": [guard]},
+        app_kwargs={"routes": [scripts_route()], "middleware": [guard]},
         root_path=hosting.root_path,
         server_name=os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_a_space else None),
         run_history=False,

@@ -9,7 +9,11 @@ import gradio as gr
 
 _ASSETS = Path(__file__).resolve().parents[2] / "assets"
 STYLES = ("page.css", "pad.css", "reading.css", "train.css", "inside.css", "toys.css")  # in this order
-SCRIPTS = ("notice.js", "ink.js", "pad.js")  # run before Gradio builds the page
+SCRIPTS = ("notice.js",)  # run before Gradio builds the page
+_FOR_DRAWING = (  # the modules that Draw needs, fetched together rather than one after another
+    "pad", "reading", "samples", "ink/sheet", "ink/encoding", "ink/history", "ink/pictures", "ink/surface",
+    "ink/units",
+)  # fmt: skip
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")
 FONT_MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
@@ -77,6 +81,23 @@ def asset(name: str) -> str:
     return (_ASSETS / name).read_text(encoding="utf-8")
 
 
+def mount(module: str, *events: str) -> str:
+    """The `js_on_load` of a `gr.HTML` whose script is the module `assets/js/<module>.js`.
+
+    The module exports `mount(element, host)`: the component's element, and all of Gradio that it may use,
+    `host.value`, `host.trigger(name, detail)` and `host.watch("value", changed)`. Gradio compiles this line
+    away from the page's address, so the module's own is made from it here.
+
+    Args:
+        module: a path below `assets/js`, without its ending.
+        events: what it triggers besides Gradio's own events; Gradio looks for their names in this text.
+    """
+    host = "{ get value() { return props.value; }, set value(v) { props.value = v; }, trigger, watch }"
+    return (
+        f'import(new URL("app/{module}.js", document.baseURI)).then(({{ mount }}) => mount(element, {host}));'
+    )
+
+
 def theme() -> gr.themes.Base:
     """A quiet theme: system fonts (nothing is fetched), flat sheets of paper, one accent colour."""
     colours = {f"{name}{mode}": f"var(--{ours})" for name, ours in _COLOURS.items() for mode in ("", "_dark")}
@@ -101,4 +122,5 @@ def look() -> dict[str, Any]:
     """
     styles = "".join(f"<style>{asset(f'css/{name}')}</style>" for name in STYLES)
     scripts = "".join(f"<script>{asset(f'js/{name}')}</script>" for name in SCRIPTS)
-    return {"theme": theme(), "head": styles + scripts}
+    modules = "".join(f'<link rel="modulepreload" href="app/{name}.js">' for name in _FOR_DRAWING)
+    return {"theme": theme(), "head": modules + styles + scripts}

@@ -22,7 +22,8 @@ pytestmark = pytest.mark.browser
 OpenPage = Callable[..., Any]
 
 TIMER = """
-() => {
+async () => {
+  const { sheet } = await import(new URL("app/ink/sheet.js", document.baseURI));
   const prediction = document.querySelector('#prediction');
   const record = (window.record = { down: 0, updates: [], lags: [] });
   let waiting = null;
@@ -30,16 +31,23 @@ TIMER = """
   canvas.addEventListener('pointerdown', () => { record.down = performance.now(); }, true);
   canvas.addEventListener('pointerup', () => {
     const up = performance.now();
-    setTimeout(() => { waiting = { up, number: window.ink.latest() }; });
+    setTimeout(() => { waiting = { up, number: sheet.latest() }; });
   });
   new MutationObserver(() => {
     const now = performance.now();
-    if (window.ink.drawing()) record.updates.push(now - record.down);
+    if (sheet.drawing()) record.updates.push(now - record.down);
     if (waiting && Number(prediction.dataset.update) >= waiting.number) {
       record.lags.push(now - waiting.up);
       waiting = null;
     }
   }).observe(prediction, { attributes: true, attributeFilter: ['data-update'] });
+}
+"""
+
+PLAY = """
+async (strokes) => {
+  const { sheet } = await import(new URL("app/ink/sheet.js", document.baseURI));
+  sheet.play(strokes);
 }
 """
 
@@ -261,7 +269,7 @@ def test_the_page_answers_as_the_classifier_does_on_the_full_canvas(server: Any,
         slack = (1000 - size - 60) / 2
         middle = 500 + rng.uniform(-slack, slack, 2)
         scaled = [(s - (low + high) / 2) * size / (high - low).max() + middle for s in strokes]
-        page.evaluate("(strokes) => window.ink.play(strokes)", [s.round(1).ravel().tolist() for s in scaled])
+        page.evaluate(PLAY, [s.round(1).ravel().tolist() for s in scaled])
         read = digit(page)
         address = page.locator("#digit-pad canvas").evaluate("(canvas) => canvas.toDataURL()")
         canvas = Image.open(io.BytesIO(base64.b64decode(address.split(",", 1)[1])))

@@ -43,7 +43,10 @@ def lay(page: Any, image: Image.Image) -> None:
     image.save(file, "PNG")
     before = picture_seen(page)
     page.evaluate(
-        "(picture) => window.ink.paint(picture, '')",
+        """async (picture) => {
+          const { sheet } = await import(new URL("app/ink/sheet.js", document.baseURI));
+          await sheet.paint(picture);
+        }""",
         "data:image/png;base64," + base64.b64encode(file.getvalue()).decode(),
     )
     end = time.monotonic() + 30
@@ -73,7 +76,7 @@ def by_torch(model: ConvNet, picture: np.ndarray) -> dict[str, torch.Tensor]:
     x["pool"] = F.max_pool2d(x["cn2"], 2)
     x["fc1"] = F.linear(x["pool"].flatten(1), w["fc1.weight"], w["fc1.bias"]).relu()
     x["fc2"] = F.linear(x["fc1"], w["fc2.weight"], w["fc2.bias"])
-    x["probabilities"] = x["fc2"].softmax(dim=1)
+    x["log_probabilities"] = x["fc2"].log_softmax(dim=1)
     return {name: value[0] for name, value in x.items()}
 
 
@@ -82,18 +85,23 @@ def numbers(text: str) -> list[float]:
 
 
 def check_maps(page: Any, maps: dict[str, torch.Tensor]) -> None:
-    """Each map's largest value, and each digit's score and probability, are torch's."""
+    """Each map's largest value, and each digit's score, log-probability and probability, are torch's."""
     for layer in MAPS:
         said = page.locator(f'[data-layer="{layer}"] button.map').evaluate_all(
             "(maps) => maps.map((each) => each.getAttribute('aria-label'))"
         )
         largest = maps[layer].amax(dim=(1, 2)).tolist()
         assert [numbers(label)[0] for label in said] == pytest.approx(largest, rel=1e-3, abs=2e-4)
-    for layer in ("fc2", "probabilities"):
+    for layer in ("fc2", "log_probabilities"):
         shown = page.locator(f'[data-layer="{layer}"] .scores li').evaluate_all(
             "(rows) => rows.map((row) => Number(row.dataset.value))"
         )
         assert shown == pytest.approx(maps[layer].tolist(), rel=1e-3, abs=2e-4)
+    texts = page.locator('[data-layer="log_probabilities"] .scores span').all_inner_texts()
+    both = [numbers(text) for text in texts]
+    assert [log for log, _ in both] == pytest.approx(maps["log_probabilities"].tolist(), abs=0.0051)
+    percentages = (100 * maps["log_probabilities"].exp()).tolist()
+    assert [percentage for _, percentage in both] == pytest.approx(percentages, abs=0.051)
 
 
 def check_worked_pixel(

@@ -71,8 +71,11 @@ def ink(page: Any, selector: str = PAD) -> int:
 def at_rest(page: Any) -> None:
     """Wait until what is on screen answers the latest update of the pad."""
     page.wait_for_function(
-        """() => !window.ink.drawing() &&
-          Number(document.querySelector('#prediction').dataset.update) === window.ink.latest()"""
+        """async () => {
+          const { sheet } = await import(new URL("app/ink/sheet.js", document.baseURI));
+          const answered = Number(document.querySelector('#prediction').dataset.update);
+          return !sheet.drawing() && answered === sheet.latest();
+        }"""
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from mnist_core.page.components.pad import Drawing
-from mnist_core.page.tabs.inside import Wish, look, read_wish
+from mnist_core.page.tabs.inside import ViewRequest, look, read_view_request
 from mnist_core.page.tabs.playground import ToyBench, play, read_request, take, texts
 from mnist_core.playground import TOYS, Toy
 
@@ -59,7 +59,7 @@ def test_a_request_that_the_page_would_not_send_is_refused(request_: object) -> 
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "request_",
     [
         5, "{", "[]", "3", "[" * 290, " " * 400, '{"layer": "fc1"}', '{"layer": "cn1", "map": 16}',
         '{"map": -1}', '{"layer": ["cn1"]}', '{"open": ["everything"]}', '{"open": "why"}', '{"target": 10}',
@@ -67,14 +67,14 @@ def test_a_request_that_the_page_would_not_send_is_refused(request_: object) -> 
         '{"still": 7}', '{"map": 1.5}', '{"more": 1}', '{"open": [["why"]]}',
     ],
 )  # fmt: skip
-def test_a_wish_that_the_page_would_not_send_is_refused(wish: object) -> None:
+def test_a_view_request_that_the_page_would_not_send_is_refused(request_: object) -> None:
     with pytest.raises(ValueError, match="Reload the page"):
-        read_wish(wish)
+        read_view_request(request_)
 
 
-def test_a_page_that_wishes_nothing_gets_the_maps_alone() -> None:
-    assert read_wish("") == Wish()
-    shown = look(SECRET, None, Drawing(0, None), Wish())
+def test_a_page_that_requests_nothing_gets_the_maps_alone() -> None:
+    assert read_view_request("") == ViewRequest()
+    shown = look(SECRET, None, Drawing(0, None), ViewRequest())
     assert shown["blank"]
     assert shown["answer"] is None
     assert "chosen" not in shown
@@ -85,14 +85,16 @@ def test_reasons_are_given_only_when_asked_for_and_the_slow_one_only_at_rest() -
     paper = np.full((100, 100), 255, np.uint8)
     paper[20:80, 45:55] = 0
     drawing = Drawing(1, Image.fromarray(paper))
-    moving = look(SECRET, "shipped", drawing, Wish(open=("why", "edit")))
+    moving = look(SECRET, "shipped", drawing, ViewRequest(open=("why", "edit")))
     assert moving["why"][0]["digit"] == moving["answer"]
     assert "edit" not in moving
-    resting = look(SECRET, "shipped", drawing, Wish(open=("edit",), still=True))
+    resting = look(SECRET, "shipped", drawing, ViewRequest(open=("edit",), still=True))
     assert "edit" in resting
     json.dumps(resting)
 
 
-def test_a_run_that_is_not_the_visits_own_shows_the_shipped_weights() -> None:
+def test_a_run_that_is_not_the_visits_own_shows_the_built_in_model() -> None:
     drawing = Drawing(0, None)
-    assert look(SECRET, "someone-elses", drawing, Wish()) == look(SECRET, "shipped", drawing, Wish())
+    assert look(SECRET, "someone-elses", drawing, ViewRequest()) == look(
+        SECRET, "shipped", drawing, ViewRequest()
+    )

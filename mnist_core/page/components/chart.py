@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from mnist_core.page.theme import asset
+from mnist_core.page.theme import asset, mount
 
 _TEMPLATE = """<div class="chart" style="--chart-height: ${height}">
   <svg role="img" tabindex="0" aria-label="A chart, empty as yet"></svg>
@@ -72,7 +72,7 @@ class Chart(gr.HTML):
             value=value,
             html_template=_TEMPLATE,
             css_template=asset("css/chart.css"),
-            js_on_load=asset("js/chart.js"),
+            js_on_load=mount("chart/chart"),
             height=height,
             **options,
         )

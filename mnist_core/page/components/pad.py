@@ -1,6 +1,6 @@
 """The drawing pad: a canvas of our own on `gr.HTML`, ready at once, read while the pen moves.
 
-All pads of a page show one sheet of ink (`assets/js/ink.js`). Each change of it reaches the server as one
+All pads of a page show one sheet of ink (`assets/js/ink`). Each change of it reaches the server as one
 line of text, a crop of the ink in grey levels, and comes out here as a `Drawing`.
 """
 
@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import gradio as gr
 import numpy as np
 from PIL import Image
+
+from mnist_core.page.theme import mount
 
 SHEET_SIZE = 560  # pixels; the longest side that a page sends
 PAPER = 255
@@ -69,7 +71,7 @@ class DigitPad(gr.HTML):
         super().__init__(
             value=None,
             html_template=_template(small),
-            js_on_load="window.digitPad.attach(element, props, trigger, watch)",
+            js_on_load=mount("pad"),
             apply_default_css=False,
             elem_id=None if small else "digit-pad",
             elem_classes=["pad", "small"] if small else ["pad"],

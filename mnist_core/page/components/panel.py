@@ -11,7 +11,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from mnist_core.page.theme import asset
+from mnist_core.page.theme import mount
 
 
 class Panel(gr.HTML):
@@ -24,7 +24,7 @@ class Panel(gr.HTML):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(
-            js_on_load=asset("js/panel.js"),
+            js_on_load=mount("panel", "act"),
             apply_default_css=False,
             **options,
         )

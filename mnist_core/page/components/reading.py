@@ -14,11 +14,11 @@ from mnist_core.classifier import Prediction
 from mnist_core.imaging.preprocess import SIZE
 from mnist_core.model import CLASSES
 from mnist_core.page.components.pad import Drawing
-from mnist_core.page.theme import asset
+from mnist_core.page.theme import mount
 from mnist_core.page.threads import own_thread
 from mnist_core.runs import SHIPPED, classifier_for
 
-SHIPPED_READ = "Read by the shipped weights"
+SHIPPED_READ = "Read by the built-in model"
 
 
 class Answer(NamedTuple):
@@ -28,7 +28,7 @@ class Answer(NamedTuple):
         number: the update's.
         digits: from left to right; none when the sheet is blank.
         size: (width, height) of the sheet in pixels, to which the digits' boxes refer.
-        reader: which weights read it, in words.
+        reader: which model read it, in words.
     """
 
     number: int
@@ -44,11 +44,11 @@ class Reader:
         self._thread = own_thread("reader")
 
     def warm_up(self) -> None:
-        """Load the shipped weights and read once, in the background, so that no visitor waits for it."""
+        """Load the built-in model and read once, in the background, so that no visitor waits for it."""
         self._thread.submit(lambda: classifier_for("", SHIPPED).read(np.eye(SIZE, dtype=np.uint8) * 255))
 
     async def read(self, secret: str, weights: str | None, drawing: Drawing) -> Answer:
-        """The digits of a visit's drawing, by the shipped weights or by one of its own runs."""
+        """The digits of a visit's drawing, by the built-in model or by one of its own runs."""
         image = drawing.image
         if image is None:
             return Answer(drawing.number, [], reader=_in_words(weights))
@@ -69,7 +69,7 @@ class Reading(gr.HTML):
         super().__init__(
             value=None,
             html_template=_template(),
-            js_on_load=asset("js/reading.js"),
+            js_on_load=mount("reading"),
             apply_default_css=False,
             elem_classes=["reading"],
             **options,

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from mnist_core.config import PRESETS, Knob, TrainConfig, knobs
-from mnist_core.page.theme import asset
+from mnist_core.page.theme import asset, mount
 
 FIRST = ("optimizer", "learning_rate", "batch_size", "epochs", "train_size")
 HIDDEN = ("test_batch_size", "threads")  # of no consequence to the result
@@ -53,7 +53,7 @@ class RecipeForm(gr.HTML):
             value=TrainConfig(),
             html_template=_template(),
             css_template=asset("css/recipe.css"),
-            js_on_load=asset("js/recipe.js"),
+            js_on_load=mount("recipe"),
             apply_default_css=False,
             elem_id="recipe",
             **options,

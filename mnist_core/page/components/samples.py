@@ -9,17 +9,11 @@ import gradio as gr
 import numpy as np
 
 from mnist_core.datasets.synthetic import Strokes, drawing
+from mnist_core.page.theme import mount
 
-SHEET = 1000  # the pad's units each way, as in ink.js
+SHEET = 1000  # the pad's units each way, as in ink/units.js
 HEIGHT = 560  # units; a digit's longer side on the pad
 NUMBER = (4, 2)  # one sample is a number, to show that several digits are read too
-
-_CLICK = """element.addEventListener('click', (event) => {
-  const sample = event.target.closest('button');
-  if (!sample) return;
-  window.ink.play(JSON.parse(sample.dataset.strokes));
-  document.querySelector('#digit-pad').scrollIntoView({ block: 'nearest' });
-});"""
 
 
 class Samples(gr.HTML):
@@ -32,7 +26,7 @@ class Samples(gr.HTML):
         buttons = "".join(_button(name, strokes) for name, strokes in drawings)
         super().__init__(
             html_template=f'<div role="group" aria-label="Sample drawings">{buttons}</div>',
-            js_on_load=_CLICK,
+            js_on_load=mount("samples"),
             apply_default_css=False,
             elem_classes=["samples"],
             **options,

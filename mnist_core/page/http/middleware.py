@@ -43,7 +43,7 @@ GETS = {
     "/", "/config", "/theme.css", f"{API}/theme.css", "/favicon.ico", "/robots.txt", "/manifest.json",
     f"{API}/info", f"{API}/app_id", f"{API}/startup-events", f"{API}/queue/data", f"{API}/upload_progress",
 }  # fmt: skip
-GETS_BELOW = ("/assets/", "/static/", f"{API}/heartbeat/", f"{API}/file=")
+GETS_BELOW = ("/assets/", "/static/", "/app/", f"{API}/heartbeat/", f"{API}/file=")
 POSTS = {f"{API}/queue/join", f"{API}/cancel", f"{API}/reset", f"{API}/upload"}
 POSTS_BELOW = (f"{API}/run/",)
 PARAMETERS = {"session_hash", "upload_id"}  # of an address; Gradio's others (pages, deep links) are dropped

@@ -33,15 +33,15 @@ def draw_tab(secret: gr.Component, tab: gr.Tab, page: gr.Blocks) -> gr.Dropdown:
         Which weights read the pads: "shipped" or the id of one of the visit's runs. It is hidden until there
         is a choice; whoever adds one sets its `choices` and makes it visible.
     """
-    with gr.Row(elem_id="desk"):
+    with gr.Row(elem_id="draw-layout"):
         pad = DigitPad()
         with gr.Column(elem_id="answer"):
             reading = Reading()
             weights = gr.Dropdown(
-                [("the shipped weights", SHIPPED)], value=SHIPPED, label="Read by", allow_custom_value=True,
+                [("the built-in model", SHIPPED)], value=SHIPPED, label="Read by", allow_custom_value=True,
                 visible=False, elem_id="read-by",
             )  # fmt: skip
-    with gr.Row(elem_id="shelf"):
+    with gr.Row(elem_id="samples-row"):
         Samples()
         test_image = gr.Button("A random test image", elem_id="random-test", visible=False, size="sm")
     pad.input(read, [secret, weights, pad], reading, **FOLLOW_THE_PEN)

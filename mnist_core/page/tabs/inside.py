@@ -34,7 +34,7 @@ from mnist_core.page.components.pad import DigitPad, Drawing
 from mnist_core.page.http.direct import direct
 from mnist_core.page.tabs.draw import FOLLOW_THE_PEN
 from mnist_core.page.tabs.playground import toys_part
-from mnist_core.page.theme import asset
+from mnist_core.page.theme import mount
 from mnist_core.page.threads import own_thread
 from mnist_core.runs.run import Run
 
@@ -43,13 +43,13 @@ NEIGHBOURS = 8
 _MAPS = {"cn1": 16, "cn2": 32, "pool": 32}
 _BELOW = {"cn1": "picture", "cn2": "cn1", "pool": "cn2"}
 _REASONS = ("why", "edit", "nearest")
-_LONGEST_WISH = 300  # characters
-_BENDS = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "tanh": "tanh", "sigmoid": "the sigmoid"}
+_LONGEST_REQUEST = 300  # characters
+_ACTIVATION_NAMES = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "tanh": "tanh", "sigmoid": "the sigmoid"}
 _THIRDS = (("top", "middle", "bottom"), ("left", "centre", "right"))
 
 
 @dataclass(frozen=True)
-class Wish:
+class ViewRequest:
     """What the visitor has unfolded: a map to work out, reasons to give, and what the drawing shall become.
 
     `still` says that the pen rests, so that what takes longer than a stroke allows may be worked out.
@@ -63,22 +63,22 @@ class Wish:
 
 
 class LayerView(gr.HTML):
-    """Shows what `look` returns. Its value comes back as the visitor's `Wish`."""
+    """Shows what `look` returns. Its value comes back as the visitor's `ViewRequest`."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(
             value=None,
             html_template=_template(),
-            js_on_load=asset("js/inside.js"),
+            js_on_load=mount("inside/inside"),
             apply_default_css=False,
             elem_id="layer-view",
             **options,
         )
 
-    def preprocess(self, payload: Any) -> Wish:
-        """The visitor's wish. Raises `gr.Error` for anything that a page would not send."""
+    def preprocess(self, payload: Any) -> ViewRequest:
+        """The visitor's request. Raises `gr.Error` for anything that a page would not send."""
         try:
-            return read_wish(payload)
+            return read_view_request(payload)
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
@@ -107,48 +107,61 @@ def inside_tab(secret: gr.Component, reader: gr.Component) -> None:
 
 
 @direct
-async def look_soon(secret: str, reader: str | None, drawing: Drawing, wish: Wish) -> dict[str, Any]:
+async def look_soon(
+    secret: str, reader: str | None, drawing: Drawing, request: ViewRequest
+) -> dict[str, Any]:
     """`look`, on a thread of its own, so that nothing waits for it."""
-    thread = _patient if wish.still else _prompt
-    return await asyncio.wrap_future(thread.submit(look, secret, reader, drawing, wish))
+    thread = _patient if request.still else _prompt
+    return await asyncio.wrap_future(thread.submit(look, secret, reader, drawing, request))
 
 
-def look(secret: str, reader: str | None, drawing: Drawing, wish: Wish) -> dict[str, Any]:
+def look(secret: str, reader: str | None, drawing: Drawing, request: ViewRequest) -> dict[str, Any]:
     """Everything that the tab shows of a drawing, ready for JSON."""
     model = runs.classifier_for(secret, reader).model
     run = _run(secret, reader)
     picture = preprocess(drawing.image) if drawing.image else np.zeros((28, 28), np.uint8)
     maps = feature_maps(model, picture)
-    order = maps["probabilities"].argsort()[::-1]
+    probabilities = np.exp(maps["log_probabilities"])
+    order = probabilities.argsort()[::-1]
     blank = not picture.any()
     shown = {
-        "layers": [asdict(layer) for layer in layers(model)],
+        "layers": _layers(model),
         "bytes": {"picture": _packed(picture), **{name: _signed(maps[name]) for name in _MAPS}},
         "scale": {name: float(np.abs(maps[name]).max()) or 1.0 for name in (*_MAPS, "fc1")},
         "largest": {name: [_largest(values) for values in maps[name]] for name in _MAPS},
-        **{name: maps[name].tolist() for name in ("fc1", "fc2", "probabilities")},
+        **{name: maps[name].tolist() for name in ("fc1", "fc2", "log_probabilities")},
+        "probabilities": probabilities.tolist(),
         "answer": None if blank else int(order[0]),
         "blank": blank,
-        "bend": _BENDS[model.activation],
+        "activation": _ACTIVATION_NAMES[model.activation],
         "follows": run is not None and run.active,
         "mnist": mnist_is_here(),
-        "said": _said(maps, order, blank),
+        "said": _said(maps, probabilities, order, blank),
     }
     if run and not blank:
         shown["said"]["answer"] += f" The weights are those of {run.name}."
-    if wish.layer:
-        shown["chosen"] = _chosen(model, maps, wish.layer, wish.map)
-    for name in wish.open:
-        if not blank and (name != "edit" or wish.still):
-            value, shown["said"][name] = _REASON[name](model, picture, order, wish)
+    if request.layer:
+        shown["chosen"] = _chosen(model, maps, request.layer, request.map)
+    for name in request.open:
+        if not blank and (name != "edit" or request.still):
+            value, shown["said"][name] = _REASON[name](model, picture, order, request)
             shown[name] = value
         elif blank:
             shown["said"][name] = "Draw a digit first."
     return shown
 
 
+def _layers(model: ConvNet) -> list[dict[str, Any]]:
+    """The layers for the page, each with a note on its code or its numbers where one is needed."""
+    notes = {"log_probabilities": "the percentages are exp of these numbers"}
+    shown = layers(model)
+    first = next(layer.name for layer in shown if "self.activate(" in layer.code)
+    notes[first] = f"self.activate is {_ACTIVATION_NAMES[model.activation]}"
+    return [{**asdict(layer), "note": notes.get(layer.name, "")} for layer in shown]
+
+
 def _run(secret: str, reader: str | None) -> Run | None:
-    """The visit's run whose weights are looked through; None for the shipped weights."""
+    """The visit's run whose weights are looked through; None for the built-in model."""
     if reader in (None, runs.SHIPPED):
         return None
     with contextlib.suppress(runs.RunError):
@@ -156,25 +169,27 @@ def _run(secret: str, reader: str | None) -> Run | None:
     return None
 
 
-def read_wish(text: Any) -> Wish:
-    """The wish in a page's line of JSON; nothing unfolded if there is none yet. Raises `ValueError`."""
+def read_view_request(text: Any) -> ViewRequest:
+    """The request in a page's line of JSON; nothing unfolded if there is none yet. Raises `ValueError`."""
     if text in (None, ""):
-        return Wish()
+        return ViewRequest()
     problem = ValueError("That is not a choice that this page offers. Reload the page.")
-    if not isinstance(text, str) or len(text) > _LONGEST_WISH:
+    if not isinstance(text, str) or len(text) > _LONGEST_REQUEST:
         raise problem
     try:
-        wish = Wish(**json.loads(text))
+        request = ViewRequest(**json.loads(text))
     except (TypeError, ValueError, RecursionError):
         raise problem from None
-    whole = type(wish.map) is int and (wish.target is None or type(wish.target) is int)
-    listed = isinstance(wish.open, list) and all(name in _REASONS for name in wish.open)
-    known = wish.layer is None or (isinstance(wish.layer, str) and wish.layer in _MAPS)
-    if not (whole and listed and known and wish.still in (True, False)):
+    whole = type(request.map) is int and (request.target is None or type(request.target) is int)
+    listed = isinstance(request.open, list) and all(name in _REASONS for name in request.open)
+    known = request.layer is None or (isinstance(request.layer, str) and request.layer in _MAPS)
+    if not (whole and listed and known and request.still in (True, False)):
         raise problem
-    if not 0 <= wish.map < _MAPS.get(wish.layer, 32) or not 0 <= (wish.target or 0) < CLASSES:
+    if not 0 <= request.map < _MAPS.get(request.layer, 32) or not 0 <= (request.target or 0) < CLASSES:
         raise problem
-    return Wish(wish.layer, wish.map, tuple(dict.fromkeys(wish.open)), wish.target, wish.still)
+    return ViewRequest(
+        request.layer, request.map, tuple(dict.fromkeys(request.open)), request.target, request.still
+    )
 
 
 def _chosen(model: ConvNet, maps: dict[str, np.ndarray], layer: str, index: int) -> dict[str, Any]:
@@ -193,7 +208,7 @@ def _chosen(model: ConvNet, maps: dict[str, np.ndarray], layer: str, index: int)
     }
 
 
-def _why(model: ConvNet, picture: np.ndarray, order: np.ndarray, wish: Wish) -> tuple[Any, str]:
+def _why(model: ConvNet, picture: np.ndarray, order: np.ndarray, request: ViewRequest) -> tuple[Any, str]:
     """Which ink spoke for the answer, and which for the runner-up."""
     first, second = int(order[0]), int(order[1])
     both = {digit: ink_that_mattered(model, picture, digit) for digit in (first, second)}
@@ -204,13 +219,13 @@ def _why(model: ConvNet, picture: np.ndarray, order: np.ndarray, wish: Wish) -> 
     return [{"digit": digit, "map": _signed(values)} for digit, values in both.items()], said
 
 
-def _edit(model: ConvNet, picture: np.ndarray, order: np.ndarray, wish: Wish) -> tuple[Any, str]:
-    """The smallest edit that turns the answer into the wished digit, or into any other."""
-    if wish.target == order[0]:
-        return None, f"It is read as a {wish.target} already."
-    edit = smallest_edit(model, picture, wish.target)
+def _edit(model: ConvNet, picture: np.ndarray, order: np.ndarray, request: ViewRequest) -> tuple[Any, str]:
+    """The smallest edit that turns the answer into the wanted digit, or into any other."""
+    if request.target == order[0]:
+        return None, f"It is read as a {request.target} already."
+    edit = smallest_edit(model, picture, request.target)
     if edit is None:
-        wanted = "another digit" if wish.target is None else f"a {wish.target}"
+        wanted = "another digit" if request.target is None else f"a {request.target}"
         return None, f"No edit of at most a fifth of the ink was found that makes it {wanted}."
     drawn = sum(dab.drawn for dab in edit.dabs)
     deeds = [
@@ -227,7 +242,7 @@ def _edit(model: ConvNet, picture: np.ndarray, order: np.ndarray, wish: Wish) ->
     return {"picture": _packed(edit.picture), "dabs": dabs, "pen": edit.pen}, said
 
 
-def _nearest(model: ConvNet, picture: np.ndarray, order: np.ndarray, wish: Wish) -> tuple[Any, str]:
+def _nearest(model: ConvNet, picture: np.ndarray, order: np.ndarray, request: ViewRequest) -> tuple[Any, str]:
     """The training images that the network finds most like the drawing."""
     try:
         digits = _known_digits()
@@ -258,10 +273,12 @@ def _known_digits() -> Digits:
     return load_mnist(train=True, download=False).subset(KNOWN)
 
 
-def _said(maps: dict[str, np.ndarray], order: np.ndarray, blank: bool) -> dict[str, str]:
+def _said(
+    maps: dict[str, np.ndarray], probabilities: np.ndarray, order: np.ndarray, blank: bool
+) -> dict[str, str]:
     """What the pictures show, in words."""
     lit = int((maps["fc1"] > 0).sum())
-    first, second = (f"{digit} with {_percent(maps['probabilities'][digit])}" for digit in order[:2])
+    first, second = (f"{digit} with {_percent(probabilities[digit])}" for digit in order[:2])
     return {
         "answer": "Draw a digit, and watch it pass." if blank else f"Read as {first}, next {second}.",
         "picture": "What the network sees: " + ("nothing yet" if blank else "28 by 28 pixels"),
@@ -303,7 +320,7 @@ def _packed(values: np.ndarray) -> str:
 
 
 def _template() -> str:
-    """The view's markup, into which `assets/js/inside.js` draws."""
+    """The view's markup, into which `assets/js/inside` draws."""
     targets = "".join(f'<option value="{digit}">a {digit}</option>' for digit in range(CLASSES))
     picture = '<div class="view"><canvas role="img" aria-label="{}"></canvas>{}</div>'
     dabs = '<svg class="dabs" viewBox="0 0 28 28" aria-hidden="true"></svg>'

@@ -17,7 +17,7 @@ import gradio as gr
 
 from mnist_core.page.components.chart import Chart
 from mnist_core.page.tabs.draw import FOLLOW_THE_PEN
-from mnist_core.page.theme import asset
+from mnist_core.page.theme import asset, mount
 from mnist_core.page.views.scene import plot, render, render_control
 from mnist_core.playground import TOYS, Toy
 from mnist_core.playground.scene import Cells, Scene
@@ -25,17 +25,6 @@ from mnist_core.playground.scene import Cells, Scene
 _LONGEST_REQUEST = 2000  # characters
 _FORMULAS = [{"left": sign, "right": sign, "display": sign == "$$"} for sign in ("$$", "$")]
 _UNKNOWN = "That is not a toy that this page has. Reload the page."
-_LIST_SCRIPT = """
-element.addEventListener("click", (event) => {
-  const chosen = event.target.closest("button");
-  if (!chosen) return;
-  for (const button of element.querySelectorAll("button")) {
-    button.setAttribute("aria-pressed", String(button === chosen));
-  }
-  props.value = chosen.dataset.toy;
-  trigger("input");
-});
-"""
 _BENCH = (
     '<div class="toy" hidden><div class="toy-controls"></div><div class="toy-parts"></div>'
     '<p class="toy-said" role="status"></p></div>'
@@ -57,7 +46,7 @@ class ToyList(gr.HTML):
         super().__init__(
             value=None,
             html_template=_list_template(),
-            js_on_load=_LIST_SCRIPT,
+            js_on_load=mount("toy_list"),
             apply_default_css=False,
             elem_id="toy-list",
             **options,
@@ -85,7 +74,7 @@ class ToyBench(gr.HTML):
         super().__init__(
             value=None,
             html_template=_BENCH,
-            js_on_load=asset("js/toys.js"),
+            js_on_load=mount("toys"),
             apply_default_css=False,
             elem_id="toy-bench",
             **options,

@@ -1,0 +1,74 @@
+// What the server gets: the sheet's ink, cropped, in grey levels, as one line of text. No DOM: pixels come in as data.
+import { PEN, UNITS } from "./units.js";
+
+// The part of a sheet of `side` pixels that can hold ink, in its pixels: [left, top, right, bottom].
+// Without ink, right is left of left.
+export function inkedBox(events, side) {
+  const box = [UNITS, UNITS, 0, 0];
+  const grow = (left, top, right, bottom) => {
+    box[0] = Math.min(box[0], left);
+    box[1] = Math.min(box[1], top);
+    box[2] = Math.max(box[2], right);
+    box[3] = Math.max(box[3], bottom);
+  };
+  for (const event of events) {
+    if (event.picture) grow(event.box[0], event.box[1], event.box[0] + event.box[2], event.box[1] + event.box[3]);
+    if (event.pen !== "pen") continue;
+    for (let i = 0; i < event.points.length; i += 2) {
+      const [x, y] = event.points.slice(i, i + 2);
+      grow(x - PEN, y - PEN, x + PEN, y + PEN);
+    }
+  }
+  const pixels = (units, round) => Math.min(side, Math.max(0, round((units * side) / UNITS)));
+  return [...box.slice(0, 2).map((u) => pixels(u, Math.floor)), ...box.slice(2).map((u) => pixels(u, Math.ceil))];
+}
+
+const luminance = (data, i) => (data[i] * 299 + data[i + 1] * 587 + data[i + 2] * 114 + 500) / 1000;
+
+// RGBA pixels -> one byte each, 255 for white.
+export function greys({ data, width, height }) {
+  const grey = new Uint8Array(width * height);
+  for (let i = 0; i < grey.length; i++) grey[i] = luminance(data, 4 * i);
+  return grey;
+}
+
+// Whatever of `grey`, `width` pixels wide, is not paper: {left, top, width, height, grey}; null when all is.
+export function cut(grey, width) {
+  let [minX, minY, maxX, maxY] = [width, Infinity, -1, -1];
+  for (let i = 0; i < grey.length; i++) {
+    if (grey[i] === 255) continue;
+    const [x, y] = [i % width, Math.floor(i / width)];
+    minX = Math.min(minX, x);
+    maxX = Math.max(maxX, x);
+    minY = Math.min(minY, y);
+    maxY = y;
+  }
+  if (maxY < 0) return null;
+  const [cropWidth, cropHeight] = [maxX + 1 - minX, maxY + 1 - minY];
+  const crop = new Uint8Array(cropWidth * cropHeight);
+  for (let y = minY, i = 0; y <= maxY; y++, i += cropWidth) {
+    crop.set(grey.subarray(y * width + minX, y * width + maxX + 1), i);
+  }
+  return { left: minX, top: minY, width: cropWidth, height: cropHeight, grey: crop };
+}
+
+// Raw deflate (RFC 1951), in base64.
+export async function deflate(bytes) {
+  const stream = new CompressionStream("deflate-raw");
+  const writer = stream.writable.getWriter();
+  writer.write(bytes);
+  writer.close();
+  const packed = new Uint8Array(await new Response(stream.readable).arrayBuffer());
+  let text = "";
+  for (let i = 0; i < packed.length; i += 8192) text += String.fromCharCode(...packed.subarray(i, i + 8192));
+  return btoa(text);
+}
+
+// "NUMBER SHEETxSHEET WIDTHxHEIGHT+LEFT+TOP DATA": a crop of the sheet, one byte a pixel, 255 for paper, deflated.
+// Without ink (`crop` null) the crop is 0x0 and there is no data. `sheet` is [width, height] in pixels.
+export async function toLine(number, sheet, crop) {
+  const start = `${number} ${sheet.join("x")}`;
+  if (!crop) return `${start} 0x0+0+0 `;
+  const { left, top, width, height, grey } = crop;
+  return `${start} ${width}x${height}+${left}+${top} ${await deflate(grey)}`;
+}

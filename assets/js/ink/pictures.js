@@ -1,0 +1,51 @@
+// Pictures for the sheet: decoded once, and made smaller before they are laid on it.
+import { PAPER, SMALL_PICTURE } from "./units.js";
+
+const LONGEST = 512; // pixels; the longer side of a picture laid on the sheet
+
+async function decode(source) {
+  const image = new Image();
+  image.src = source;
+  await image.decode();
+  return image;
+}
+
+// Data URLs and their decoded images.
+export function createPictures() {
+  const images = new Map();
+  return {
+    get: (picture) => images.get(picture),
+    async remember(picture) {
+      if (!images.has(picture)) images.set(picture, await decode(picture));
+      return images.get(picture);
+    },
+  };
+}
+
+// An image's own pixels, as RGBA data.
+export function pixelsOf(image) {
+  const context = new OffscreenCanvas(image.width, image.height).getContext("2d", { willReadFrequently: true });
+  context.drawImage(image, 0, 0);
+  return context.getImageData(0, 0, image.width, image.height);
+}
+
+// A file from the visitor's disk, clipboard or camera -> a data URL, made smaller here, so that little travels.
+export async function shrink(file) {
+  const address = URL.createObjectURL(file);
+  try {
+    const image = await decode(address);
+    const scale = Math.min(1, LONGEST / Math.max(image.width, image.height));
+    const canvas = document.createElement("canvas");
+    canvas.width = Math.max(1, Math.round(image.width * scale));
+    canvas.height = Math.max(1, Math.round(image.height * scale));
+    const context = canvas.getContext("2d");
+    context.fillStyle = PAPER;
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    context.imageSmoothingQuality = "high";
+    context.drawImage(image, 0, 0, canvas.width, canvas.height);
+    const small = Math.max(canvas.width, canvas.height) <= SMALL_PICTURE;
+    return small ? canvas.toDataURL("image/png") : canvas.toDataURL("image/jpeg", 0.92);
+  } finally {
+    URL.revokeObjectURL(address);
+  }
+}

@@ -1,0 +1,69 @@
+// Painting: strokes and pictures on a square canvas.
+import { ERASER, INK, PAPER, PEN, SMALL_PICTURE, UNITS } from "./units.js";
+
+// Through the midpoints of the pointer's positions, which are the curve's handles: smooth at any speed.
+function trace(context, { pen, points }) {
+  context.strokeStyle = pen === "eraser" ? PAPER : INK;
+  context.lineWidth = pen === "eraser" ? ERASER : PEN;
+  context.lineCap = context.lineJoin = "round";
+  context.beginPath();
+  context.moveTo(points[0], points[1]);
+  for (let i = 2; i < points.length - 2; i += 2) {
+    const [x, y, nextX, nextY] = points.slice(i, i + 4);
+    context.quadraticCurveTo(x, y, (x + nextX) / 2, (y + nextY) / 2);
+  }
+  context.lineTo(points.at(-2) + 0.1, points.at(-1)); // the tenth of a unit makes a tap a dot
+  context.stroke();
+}
+
+function lay(context, image, box) {
+  if (!image) return; // not decoded yet
+  context.imageSmoothingEnabled = image.width > SMALL_PICTURE;
+  context.drawImage(image, ...box);
+}
+
+// A canvas that shows what `view()` returns: {events, stroke, repaint}. What is finished stands on `base`, the stroke
+// in hand over it; `repaint` grows whenever more than the latest event changed. `pictures` holds decoded images.
+export class Surface {
+  constructor(canvas, view, pictures) {
+    Object.assign(this, { canvas, view, pictures });
+    this.context = canvas.getContext("2d", { willReadFrequently: true });
+    this.base = document.createElement("canvas");
+    this.baseContext = this.base.getContext("2d", { willReadFrequently: true });
+    this.painted = { repaint: -1, events: 0 };
+    this.side = 0; // pixels
+  }
+
+  resize(side) {
+    if (this.side === side) return;
+    this.side = side;
+    for (const canvas of [this.canvas, this.base]) canvas.width = canvas.height = side;
+    for (const context of [this.context, this.baseContext]) context.scale(side / UNITS, side / UNITS);
+    this.painted.repaint = -1;
+  }
+
+  render() {
+    const { events, stroke, repaint } = this.view();
+    if (this.painted.repaint !== repaint) {
+      this.baseContext.fillStyle = PAPER;
+      this.baseContext.fillRect(0, 0, UNITS, UNITS);
+      this.painted = { repaint, events: 0 };
+    }
+    for (const event of events.slice(this.painted.events)) this.put(event);
+    this.painted.events = events.length;
+    this.context.save();
+    this.context.resetTransform();
+    this.context.drawImage(this.base, 0, 0);
+    this.context.restore();
+    if (stroke) trace(this.context, stroke);
+  }
+
+  put(event) {
+    if (event.picture) lay(this.baseContext, this.pictures.get(event.picture), event.box);
+    else trace(this.baseContext, event);
+  }
+
+  pixels(left, top, width, height) {
+    return this.context.getImageData(left, top, width, height);
+  }
+}

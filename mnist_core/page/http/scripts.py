@@ -1,0 +1,37 @@
+"""The page's scripts: the JavaScript modules below `assets/js`, served under `/app/`."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+FOLDER = Path(__file__).resolve().parents[3] / "assets" / "js"
+
+
+def script(request: Request) -> Response:
+    """One module. A browser asks each time whether its copy still holds, so no visitor runs an old script."""
+    file = _files().get(request.path_params["path"])
+    if file is None:
+        sentence = "There is no such script."
+        return JSONResponse({"error": sentence, "detail": sentence}, status_code=404)
+    content = file.read_bytes()
+    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    headers = {"Cache-Control": "no-cache", "ETag": etag}
+    if request.headers.get("If-None-Match") == etag:
+        return Response(status_code=304, headers=headers)
+    return Response(content, headers=headers, media_type="text/javascript")
+
+
+def _files() -> dict[str, Path]:
+    """What there is to serve, by its path in an address; an address is looked up, never opened as a path."""
+    files = {file.relative_to(FOLDER).as_posix(): file.resolve() for file in FOLDER.rglob("*.js")}
+    return {path: file for path, file in files.items() if file.is_relative_to(FOLDER)}
+
+
+def scripts_route() -> Route:
+    """The route to hand to Gradio's app."""
+    return Route("/app/{path:path}", script)
