@@ -93,9 +93,9 @@ def mount(module: str, *events: str) -> str:
         events: what it triggers besides Gradio's own events; Gradio looks for their names in this text.
     """
     host = "{ get value() { return props.value; }, set value(v) { props.value = v; }, trigger, watch }"
-    return (
-        f'import(new URL("app/{module}.js", document.baseURI)).then(({{ mount }}) => mount(element, {host}));'
-    )
+    triggers = "".join(f' // triggers "{event}"' for event in events)
+    address = f'new URL("app/{module}.js", document.baseURI)'
+    return f"import({address}).then(({{ mount }}) => mount(element, {host}));{triggers}"
 
 
 def theme() -> gr.themes.Base:

@@ -21,6 +21,20 @@ SCRIBBLE: list[Path] = [
 ]
 
 
+# The page's own module, which a predicate of `wait_for_function` cannot import: it may not be asynchronous.
+_AT_REST = """
+async () => {
+  const { sheet } = await import(new URL("app/ink/sheet.js", document.baseURI));
+  const answered = () => Number(document.querySelector('#prediction')?.dataset.update);
+  const end = performance.now() + 30_000;
+  while (sheet.drawing() || answered() !== sheet.latest()) {
+    if (performance.now() > end) throw new Error(`update ${sheet.latest()}, answered up to ${answered()}`);
+    await new Promise((done) => setTimeout(done, 20));
+  }
+}
+"""
+
+
 def on_screen(page: Any, path: Path, steps: int = 8, pad: str = PAD) -> list[tuple[float, float]]:
     """The path in CSS pixels, `steps` points to each of its lines."""
     box = page.locator(pad).bounding_box()
@@ -70,13 +84,7 @@ def ink(page: Any, selector: str = PAD) -> int:
 
 def at_rest(page: Any) -> None:
     """Wait until what is on screen answers the latest update of the pad."""
-    page.wait_for_function(
-        """async () => {
-          const { sheet } = await import(new URL("app/ink/sheet.js", document.baseURI));
-          const answered = Number(document.querySelector('#prediction').dataset.update);
-          return !sheet.drawing() && answered === sheet.latest();
-        }"""
-    )
+    page.evaluate(_AT_REST)
 
 
 def digit(page: Any) -> str:
