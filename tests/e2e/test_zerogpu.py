@@ -99,9 +99,7 @@ def test_a_run_asked_for_on_a_gpu_streams_its_steps_from_a_process_that_had_one_
 ) -> None:
     async def visit(url: str) -> tuple[list[str], str]:
         async with HubVisitor(url) as other, HubVisitor(url) as visitor:
-            training = asyncio.create_task(
-                _train(other, "train-start", **LONG)
-            )  # while it steps, a fork waits
+            training = asyncio.create_task(_train(other, "train-start", **LONG))  # a fork waits for its steps
             while not await other.steps():
                 await asyncio.sleep(0.05)
             told = await _train(visitor, "train-gpu", train_size=6000, epochs=1.0)
@@ -115,6 +113,7 @@ def test_a_run_asked_for_on_a_gpu_streams_its_steps_from_a_process_that_had_one_
     assert 'data-state="finished"' in status
     assert "step 188 of 188" in status
     assert "of 10,000 test digits right" in status
+    assert "On the CPU" not in status
     asked = device_api.of("/schedule")
     assert [each["token"] for each in asked] == [TOKEN]
     labels = np.zeros(6000), np.zeros(10_000)
@@ -145,19 +144,26 @@ def test_a_run_is_trained_on_the_cpu_and_says_why_when_a_gpu_is_refused(
     assert device_api.of("/allow") == []
 
 
-def test_a_visitor_who_leaves_ends_their_run_and_gives_the_gpu_back(
+def test_a_visitor_who_leaves_ends_their_run_and_leaves_the_gpu_to_the_next(
     space: Callable[..., Any], device_api: DeviceAPI
 ) -> None:
-    async def visit(url: str) -> None:
+    async def visit(url: str) -> str:
         async with HubVisitor(url) as visitor:
             async for message in visitor.train("train-gpu", **LONG):
                 if "step " in str(message.get("output")):
                     break
         assert device_api.of("/release") == []
         await _until(lambda: device_api.of("/release"))
+        async with HubVisitor(url) as visitor:
+            await _train(visitor, "train-gpu", **SHORT)
+            return await visitor.status()
 
-    run(visit(space().url))
-    assert [each["fail"] for each in device_api.of("/release")] == ["false"]
+    status = run(visit(space().url))
+    assert 'data-state="finished"' in status
+    assert "On the CPU" not in status
+    assert len(device_api.of("/schedule")) == 2
+    assert len(device_api.of("/allow")) == 1  # the same process
+    assert [each["fail"] for each in device_api.of("/release")] == ["false", "false"]
 
 
 def test_the_page_as_it_is_falls_back_when_the_gpu_it_was_given_does_not_work(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
-GPU = {"idle": False, "nvidiaIndex": 0, "nvidiaUUID": "GPU-0", "allowToken": "token"}
+GPU = {"idle": True, "nvidiaIndex": 0, "nvidiaUUID": "GPU-0", "allowToken": "token"}
 GRANTED, SPENT, NONE_FREE = (200, GPU), (429, {"left": 3, "wait": 600}), (503, {})
 
 
@@ -38,9 +40,14 @@ class DeviceAPI:
         """One that serves until the block is left."""
         api = cls()
         threading.Thread(target=api._server.serve_forever, daemon=True).start()
-        yield api
-        api._server.shutdown()
-        api._server.server_close()
+        try:
+            yield api
+        finally:
+            api._server.shutdown()
+            api._server.server_close()
+            for query in api.of("/allow"):  # a worker outlives the page that forked it; a Space ends both
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(query["pid"]), signal.SIGKILL)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         api = self
