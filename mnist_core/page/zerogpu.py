@@ -12,6 +12,7 @@ import importlib.util
 from typing import Any
 
 import gradio as gr
+import torch
 
 from mnist_core.engine.setup import on_zerogpu
 from mnist_core.runs import gpu
@@ -31,6 +32,9 @@ def worker() -> gpu.Worker | None:
     if not on_zerogpu() or importlib.util.find_spec("spaces") is None:
         return None
     spaces = importlib.import_module("spaces")  # changes torch and Gradio: for nobody who has no use for it
+    # Wherever CUDA seems to be, torch's optimizers ask it at each step whether that is being recorded for a
+    # replay. Nothing here ever is, and asking would reach for the real thing.
+    torch.cuda.is_current_stream_capturing = lambda: False
     gpu.fork_between_steps()
     lent = spaces.GPU(duration=gpu.seconds)(gpu.train)
 

@@ -100,8 +100,9 @@ def test_a_run_asked_for_on_a_gpu_streams_its_steps_from_a_process_that_had_one_
     async def visit(url: str) -> tuple[list[str], str]:
         async with HubVisitor(url) as other, HubVisitor(url) as visitor:
             training = asyncio.create_task(_train(other, "train-start", **LONG))  # a fork waits for its steps
-            while not await other.steps():
-                await asyncio.sleep(0.05)
+            async with asyncio.timeout(WITHIN):
+                while not await other.steps():
+                    await asyncio.sleep(0.05)
             told = await _train(visitor, "train-gpu", train_size=6000, epochs=1.0)
             training.cancel()
             return told, await visitor.status()
