@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from mnist_core.__main__ import main
 from mnist_core.benchmark import run as benchmark
 from mnist_core.benchmark.run import Counts, Row, table
-from mnist_core.benchmark.trials import TRIALS, drawing, step_flops
+from mnist_core.benchmark.trials import TRIALS, drawing, fit_parts, step_flops
 from mnist_core.config import TrainConfig
+from mnist_core.datasets.digits import Digits
 
 TINY = Counts(
     rounds=1,
@@ -80,6 +82,16 @@ def test_the_drawing_is_a_seven_on_a_pad_of_280_pixels() -> None:
 def test_a_trial_that_fails_shows_why() -> None:
     with pytest.raises(RuntimeError, match=r"matrix_peak failed:[\s\S]*no attribute 'float17'"):
         benchmark.trial("matrix_peak", precision="float17", repeats=1)
+
+
+def test_a_steps_parts_can_be_timed_in_a_run_that_is_evaluated_on_its_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    blank = Digits(torch.zeros(30, 28, 28, dtype=torch.uint8), torch.zeros(30, dtype=torch.int64))
+    monkeypatch.setattr("mnist_core.benchmark.trials.load_mnist", lambda folder, train: blank)
+    recipe = TrainConfig(batch_size=2, epochs=1.0, evaluations_per_epoch=2, threads=1)
+    spent = fit_parts("", recipe.to_dict())
+    assert set(spent) == {"batch and the rest", "forward", "loss and backward", "optimizer"}
 
 
 def test_the_command_line_hands_the_benchmark_its_flags(
