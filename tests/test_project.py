@@ -110,7 +110,7 @@ def test_every_package_that_is_imported_is_required(sources: list[str], files: l
     of_module = packages_distributions()
     paths = [path for source in sources for path in [ROOT / source, *(ROOT / source).rglob("*.py")]]
     modules = {name for path in paths if path.is_file() for name in imported_modules(path)}
-    ours = {path.stem for path in (ROOT / "tests").rglob("*.py")} | {"app", "mnist_core"}
+    ours = {path.stem for path in (ROOT / "tests").rglob("*.py")} | {"app", "mnist_core", "_typeshed"}
     foreign = modules - set(sys.stdlib_module_names) - ours
     packages = {name: {canonicalize_name(package) for package in of_module.get(name, [])} for name in foreign}
     assert {"torch", "gradio"} <= foreign
@@ -182,10 +182,11 @@ def test_the_file_map_has_every_folder_and_file_of_the_package() -> None:
     assert rows - {"mnist_core/"} == there - {"mnist_core/__init__.py"}
 
 
-def test_the_readme_names_every_limit_with_its_defaults() -> None:
+def test_the_hosting_page_names_every_limit_with_its_defaults() -> None:
+    text = (ROOT / "mnist_core" / "page" / "HOSTING.md").read_text(encoding="utf-8")
     caps, rows = (
         Caps(),
-        re.findall(r"^\| `MNIST_LIMIT_(\w+)` \| (\S+) \| (\S.*?) \|", README, flags=re.MULTILINE),
+        re.findall(r"^\| `MNIST_LIMIT_(\w+)` \| (\S+) \| (\S.*?) \|", text, flags=re.MULTILINE),
     )
     named = {name.lower(): (own, space) for name, own, space in rows}
     expected = {
