@@ -16,7 +16,7 @@ from mnist_core.page.components.pad import SHEET_SIZE, DigitPad, Drawing, Pictur
 def line(
     crop: np.ndarray, at: tuple[int, int] = (0, 0), sheet: tuple[int, int] = (100, 80), number: int = 7
 ) -> str:
-    """A line as `ink.js` writes it: `crop` (H, W) uint8 at (left, top) of a sheet of (width, height)."""
+    """A line as `encoding.js` writes it: `crop` (H, W) uint8 at (left, top) of a sheet (width, height)."""
     deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     data = base64.b64encode(deflate.compress(crop.tobytes()) + deflate.flush()).decode()
     height, width = crop.shape
