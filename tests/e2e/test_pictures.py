@@ -84,5 +84,5 @@ def test_a_picture_is_read_and_a_file_that_is_none_is_explained(
     give(b"no picture", "image/png")
     page.wait_for_function("document.querySelector('#digit-pad .caption').textContent.includes('Try a PNG')")
     give(b"words", "text/plain")
-    page.wait_for_function("document.querySelector('#digit-pad .caption').textContent.includes('own file')")
+    page.wait_for_function("document.querySelector('#digit-pad .caption').textContent.includes('image file')")
     assert digit(page) == "7"
