@@ -119,9 +119,16 @@ def test_every_package_that_is_imported_is_required(sources: list[str], files: l
 
 
 def imported_modules(path: Path) -> set[str]:
-    """The top-level modules that a file imports, anywhere in it."""
+    """The top-level modules that a file imports when it runs, anywhere in it."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for_types = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in set(ast.walk(tree)) - for_types:
         if isinstance(node, ast.Import):
             names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
