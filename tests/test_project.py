@@ -270,7 +270,7 @@ def test_ci_fails_when_the_tests_fail(tmp_path: Path) -> None:
 
 
 def test_ci_fails_and_says_so_when_the_tests_do_not_end(tmp_path: Path) -> None:
-    run = _ci(tmp_path, "echo 1 passed; sleep 600", CI_SECONDS="1")
+    run = _ci(tmp_path, "echo 1 passed; sleep 60", CI_HUNG_SECONDS="1")
     assert run.returncode == 1
     assert "Stopped after 1 seconds." in run.stdout
 
