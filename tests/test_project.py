@@ -275,7 +275,16 @@ def test_ci_fails_and_says_so_when_the_tests_do_not_end(tmp_path: Path) -> None:
     assert "Stopped after 1 seconds." in run.stdout
 
 
-@pytest.mark.parametrize("reason", ["MNIST is not here", "no Chromium here", "playwright is not installed"])
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "MNIST is not here",
+        "no Chromium here",
+        "playwright is not installed",
+        "nginx is not here: install it",
+        "node is not here",
+    ],
+)
 def test_ci_fails_when_a_browser_or_mnist_test_was_skipped(tmp_path: Path, reason: str) -> None:
     run = _ci(tmp_path, f"echo 'SKIPPED [1] tests/test_x.py:1: {reason}'; echo 1 skipped")
     assert run.returncode == 1, run.stdout
@@ -332,7 +341,7 @@ def _ci(folder: Path, command: str, **environment: str) -> subprocess.CompletedP
     (folder / ".ci" / "run").write_bytes(script.read_bytes())
     (folder / "README.md").write_text(f"<!-- test command -->\n```sh\n{command}\n```\n")
     programs = folder / "bin"
-    for name in ("chromium", "apt-get"):
+    for name in ("chromium", "nginx", "node", "apt-get"):
         _program(programs / name, "")
     _program(programs / "python3", "[[ $2 == *version_info* ]] && echo 3.11; true")
     _program(programs / "python3.12", "exit 1")

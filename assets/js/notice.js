@@ -28,7 +28,10 @@
     hush();
     lasting = sentence === ANOTHER;
     const close = Object.assign(document.createElement("button"), { type: "button", textContent: "Close" });
-    close.addEventListener("click", hush);
+    close.addEventListener("click", () => {
+      if (lasting) remember();
+      hush();
+    });
     const text = Object.assign(document.createElement("p"), { textContent: sentence });
     notice = Object.assign(document.createElement("div"), { id: "notice", role: "alert" });
     notice.append(text, close);
@@ -51,12 +54,11 @@
     }
   };
 
-  // Gradio reloads the page when a stream broke, so the server that a visit began with outlasts the page.
+  // Gradio reloads the page when a stream broke, so what is told lasts until the visitor closes it.
   const compare = (response) => {
     const now = response.headers.get("X-Server");
     if (!now || now === server) return;
     server = now;
-    remember();
     tell(ANOTHER);
   };
 
@@ -80,7 +82,7 @@
     return response;
   };
 
-  const before = recall();
-  remember();
-  if (before && before !== server) tell(ANOTHER);
+  const known = recall();
+  if (!known) remember();
+  else if (known !== server) tell(ANOTHER);
 })();
