@@ -394,6 +394,7 @@ def test_no_script_of_the_page_goes_by_the_address_that_the_server_was_called_by
     assert page.count('"root":"http://page.internal"') == 1, "the page's own script corrects it"
     assert page.count('"http://page.internal"') == 1
     assert 'const root = ".";' in page
+    assert 'href="/' not in page and 'src="/' not in page
 
 
 def test_below_a_prefix_that_nobody_announced_the_answer_says_how_to(client: httpx.Client) -> None:

@@ -39,6 +39,7 @@ _HEADERS = (
 # nginx holds a stream back until it has filled a buffer, unless the answer says not to.
 _STREAM = (b"x-accel-buffering", b"no")
 _ROOT = re.compile(rb'const root = "[^"]*"')  # where a script of Gradio's page loads another from
+_ICON = '<link rel="icon" href="favicon.ico">'  # or the browser asks at the top of the host
 _SCRIPTS = f"<script>{visit.SCRIPT}</script><script>{asset('js/address.js')}</script>"
 _SENTENCES = {
     400: "The request was not understood.",
@@ -98,8 +99,8 @@ class Answer:
 
     async def _release(self, start: Message, body: bytes) -> None:
         if start["status"] < 400:
-            opening = f'<head><meta name="server" content="{self.server}">{_SCRIPTS}'
-            page = _ROOT.sub(rb'const root = "."', body.replace(b"<head>", opening.encode(), 1))
+            opening = f'<head><meta name="server" content="{self.server}">{_ICON}{_SCRIPTS}'
+            page = _relative(body).replace(b"<head>", opening.encode(), 1)
             kept = [(name, value) for name, value in start["headers"] if name != b"content-length"]
             await self._whole(start["status"], kept, page)
             return
@@ -135,6 +136,11 @@ async def own_fault(answer: Answer, error: Exception) -> None:
     log.error("A request failed", exc_info=error)
     answer.faults += 1
     await answer.json(500, _say(APOLOGY))
+
+
+def _relative(page: bytes) -> bytes:
+    """The page, asking for its own files by addresses that hold below any prefix and under any Host."""
+    return _ROOT.sub(rb'const root = "."', page).replace(b'href="/manifest.json"', b'href="manifest.json"', 1)
 
 
 def _is_stream(headers: list[tuple[bytes, bytes]]) -> bool:
