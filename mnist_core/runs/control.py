@@ -117,10 +117,16 @@ class Runs(Visits):
                 model, *self.digits.get(config, run.count_drawn), config, self.device, progress=True
             )
 
+        def begin_outside(run: Run, worker: gpu.Worker) -> Beginning:
+            # A process that is forked while a thread of this one imports what training needs waits for that
+            # import forever.
+            self.warm_up().join()
+            return gpu.begin(worker, config, self.digits.get(config, run.count_drawn))
+
         def make(name: str) -> Run:
             run = Run(name, config, begin)
             if worker is not None:
-                run.gpu = lambda run: gpu.begin(worker, config, self.digits.get(config, run.count_drawn))
+                run.gpu = functools.partial(begin_outside, worker=worker)
             return run
 
         return self._enter(secret, make, wants_mnist=config.data != "synthetic")

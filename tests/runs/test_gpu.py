@@ -120,6 +120,18 @@ def test_a_run_on_a_gpu_ends_when_nobody_watches_it(
     assert run.weights_step > 0
 
 
+def test_a_gpu_is_asked_for_once_this_process_has_imported_what_training_needs(make_runs: MakeRuns) -> None:
+    importing = []
+
+    def worker(*arguments: Any) -> gpu.Parcels:
+        importing.append(runs.warm_up().is_alive())
+        return gpu.train(*arguments)
+
+    runs = make_runs()
+    runs.slot.train_outside(runs.start(ANNE, TINY, worker))
+    assert importing == [False]
+
+
 def test_a_run_that_no_page_takes_to_a_gpu_can_be_stopped(make_runs: MakeRuns) -> None:
     runs = make_runs()
     run = runs.start(ANNE, TINY, gpu.train)
