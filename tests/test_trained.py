@@ -130,5 +130,5 @@ def test_weights_can_be_uploaded_and_wrong_files_are_explained(
     with pytest.raises(checkpoint.CheckpointError, match="larger than 2 MB"):
         runs.upload(ANNE, tmp_path / "large.pt")
     (tmp_path / "text.pt").write_text("no weights", encoding="utf-8")
-    with pytest.raises(checkpoint.CheckpointError, match="not a file of weights"):
+    with pytest.raises(checkpoint.CheckpointError, match="not a weights file"):
         runs.upload(ANNE, tmp_path / "text.pt")

@@ -176,6 +176,7 @@ export function mount(element, host) {
   };
   host.watch("value", load);
   load();
+  element.dataset.ready = ""; // from here on nothing that is drawn is lost
 }
 
 // --- the page around the pads ---------------------------------------------------------------------------------

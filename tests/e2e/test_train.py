@@ -137,8 +137,8 @@ def test_weights_come_in_from_a_file_and_a_file_that_holds_none_is_explained(
     page = open_train()
     touched = tmp_path / "touched"
     files = {
-        "notes.txt": (b"no weights", "not a file of weights"),
-        "pickle.pt": (pickle.dumps(_Touch(touched)), "not a file of weights"),
+        "notes.txt": (b"no weights", "not a weights file"),
+        "pickle.pt": (pickle.dumps(_Touch(touched)), "not a weights file"),
         "large.pt": (bytes(3 * 2**20), "larger than 2 MB"),
         "huge.pt": (bytes(6 * 2**20), "exceed the maximum allowed size"),
     }

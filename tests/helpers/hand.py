@@ -37,6 +37,7 @@ async () => {
 
 def on_screen(page: Any, path: Path, steps: int = 8, pad: str = PAD) -> list[tuple[float, float]]:
     """The path in CSS pixels, `steps` points to each of its lines."""
+    page.locator(".pad[data-ready]").first.wait_for(state="attached")
     box = page.locator(pad).bounding_box()
     points = [path[0]]
     for (x0, y0), (x1, y1) in itertools.pairwise(path):
