@@ -111,11 +111,6 @@ def test_dropout_acts_while_training_only_and_drops_whole_maps_then_single_units
     assert torch.equal(model(images), model(images))
 
 
-def test_under_autocast_the_log_probabilities_keep_32_bits(images: torch.Tensor) -> None:
-    with torch.autocast("cpu", torch.bfloat16):
-        assert ConvNet()(images).dtype == torch.float32
-
-
 def test_an_unknown_activation_is_refused_by_name() -> None:
     with pytest.raises(
         ValueError, match="activation must be one of relu, leaky_relu, tanh, sigmoid; got 'gelu'"
