@@ -8,6 +8,7 @@ testing, without dropout, whatever mode it is in, and left as it was.
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import textwrap
 from collections.abc import Callable
@@ -73,11 +74,8 @@ def layers(model: ConvNet) -> list[Layer]:
     """
     maps = feature_maps(model, np.zeros((IMAGE_SIZE, IMAGE_SIZE), np.uint8))
     parameters = {name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()}
-    code = {"picture": _body(normalise), **_lines_by_layer()}
-    return [
-        Layer(name, values.shape, parameters.get(name, 0), "\n".join(code[name]))
-        for name, values in maps.items()
-    ]
+    code = _code()
+    return [Layer(name, values.shape, parameters.get(name, 0), code[name]) for name, values in maps.items()]
 
 
 _BEGINS = {  # what stands in the first of a layer's lines of `ConvNet.forward`
@@ -91,13 +89,14 @@ _BEGINS = {  # what stands in the first of a layer's lines of `ConvNet.forward`
 }
 
 
-def _lines_by_layer() -> dict[str, list[str]]:
-    """The lines of `ConvNet.forward`, by layer."""
-    lines: dict[str, list[str]] = {}
+@functools.cache
+def _code() -> dict[str, str]:
+    """The program's lines by layer, read once: a drawing's layers are asked for many times a second."""
+    lines = {"picture": _body(normalise)}
     for line in _body(ConvNet.forward):
         begun = next((name for name, call in _BEGINS.items() if call in line), None)
         lines.setdefault(begun or next(reversed(lines)), []).append(line)
-    return lines
+    return {name: "\n".join(of_layer) for name, of_layer in lines.items()}
 
 
 def _body(function: Callable[..., object]) -> list[str]:
