@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from pathlib import Path
 
@@ -14,22 +15,26 @@ FOLDER = Path(__file__).resolve().parents[3] / "assets" / "js"
 
 def script(request: Request) -> Response:
     """One module. A browser asks each time whether its copy still holds, so no visitor runs an old script."""
-    file = _files().get(request.path_params["path"])
-    if file is None:
+    found = _scripts(FOLDER).get(request.path_params["path"])
+    if found is None:
         sentence = "There is no such script."
         return JSONResponse({"error": sentence, "detail": sentence}, status_code=404)
-    content = file.read_bytes()
-    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    content, etag = found
     headers = {"Cache-Control": "no-cache", "ETag": etag}
     if request.headers.get("If-None-Match") == etag:
         return Response(status_code=304, headers=headers)
     return Response(content, headers=headers, media_type="text/javascript")
 
 
-def _files() -> dict[str, Path]:
-    """What there is to serve, by its path in an address; an address is looked up, never opened as a path."""
-    files = {file.relative_to(FOLDER).as_posix(): file.resolve() for file in FOLDER.rglob("*.js")}
-    return {path: file for path, file in files.items() if file.is_relative_to(FOLDER)}
+@functools.cache
+def _scripts(folder: Path) -> dict[str, tuple[bytes, str]]:
+    """Each script below `folder` with its ETag, by its path in an address: read once, since a page asks for
+    two dozen. An address is looked up, never opened as a path."""
+    files = {file.relative_to(folder).as_posix(): file.resolve() for file in folder.rglob("*.js")}
+    contents = {path: file.read_bytes() for path, file in files.items() if file.is_relative_to(folder)}
+    return {
+        path: (content, f'"{hashlib.sha256(content).hexdigest()[:32]}"') for path, content in contents.items()
+    }
 
 
 def scripts_route() -> Route:
