@@ -35,6 +35,7 @@ from mnist_core.page.http.errors import CarefulBlocks
 from mnist_core.page.http.middleware import Caps, Guard
 from mnist_core.page.http.scripts import scripts_route
 from mnist_core.runs.hosting import hosting_from
+from mnist_core.runs.limits import on_a_space
 
 QUEUE_LENGTH = 64  # waiting calls
 QUEUE_LOOK_SECONDS, PROGRESS_LOOK_SECONDS = 0.02, 0.1  # between two looks whether there is something to do
@@ -60,13 +61,12 @@ def start(demo: CarefulBlocks, caps: Caps, **look: Any) -> str:
     demo.queue(max_size=QUEUE_LENGTH, api_open=False)
     demo._queue.sleep_when_free = QUEUE_LOOK_SECONDS  # no argument of Gradio's reaches these
     demo._queue.progress_update_sleep_when_free = PROGRESS_LOOK_SECONDS
-    on_a_space = "SPACE_ID" in os.environ
     hosting = hosting_from()
     guard = Middleware(Guard, caps=caps, prefix=hosting.prefix, frame_ancestors=hosting.frame_ancestors)
     _, address, _ = demo.launch(
         app_kwargs={"routes": [scripts_route()], "middleware": [guard]},
         root_path=hosting.root_path,
-        server_name=os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_a_space else None),
+        server_name=os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_a_space() else None),
         run_history=False,
         enable_monitoring=False,
         ssr_mode=False,
