@@ -72,6 +72,13 @@ async def _until(condition: Callable[[], Any]) -> None:
         await asyncio.sleep(0.05)
 
 
+async def _short_run(url: str) -> str:
+    """The status that a visitor reads at the end of a short run that was to have a GPU."""
+    async with HubVisitor(url) as visitor:
+        await _train(visitor, "train-gpu", **SHORT)
+        return await visitor.status()
+
+
 async def _train(visitor: Visitor, button: str, **recipe: Any) -> list[str]:
     """What the page was told of the run until it ended."""
     return [str(message.get("output")) async for message in visitor.train(button, **recipe)]
@@ -127,18 +134,13 @@ def test_a_run_asked_for_on_a_gpu_streams_its_steps_from_a_process_that_had_one_
 def test_a_run_is_trained_on_the_cpu_and_says_why_when_a_gpu_is_refused(
     space: Callable[..., Any], device_api: DeviceAPI
 ) -> None:
-    async def visit(url: str) -> str:
-        async with HubVisitor(url) as visitor:
-            await _train(visitor, "train-gpu", **SHORT)
-            return await visitor.status()
-
     server = space()
     for answer, said in (
         (SPENT, "quota exceeded: You have exceeded your "),
         (NONE_FREE, "client error: No GPU"),
     ):
         device_api.answer = answer
-        status = run(visit(server.url))
+        status = run(_short_run(server.url))
         assert 'data-state="finished"' in status
         assert "step 47 of 47" in status
         assert NO_GPU.format(said) in status
@@ -155,9 +157,7 @@ def test_a_visitor_who_leaves_ends_their_run_and_leaves_the_gpu_to_the_next(
                     break
         assert device_api.of("/release") == []
         await _until(lambda: device_api.of("/release"))
-        async with HubVisitor(url) as visitor:
-            await _train(visitor, "train-gpu", **SHORT)
-            return await visitor.status()
+        return await _short_run(url)
 
     status = run(visit(space().url))
     assert 'data-state="finished"' in status
@@ -170,12 +170,7 @@ def test_a_visitor_who_leaves_ends_their_run_and_leaves_the_gpu_to_the_next(
 def test_the_page_as_it_is_falls_back_when_the_gpu_it_was_given_does_not_work(
     space: Callable[..., Any], device_api: DeviceAPI
 ) -> None:
-    async def visit(url: str) -> str:
-        async with HubVisitor(url) as visitor:
-            await _train(visitor, "train-gpu", **SHORT)
-            return await visitor.status()
-
-    status = run(visit(space(APP).url))
+    status = run(_short_run(space(APP).url))
     assert 'data-state="finished"' in status
     assert NO_GPU.format("worker error: ") in status
     assert [each["fail"] for each in device_api.of("/release")] == ["true"]
