@@ -2,7 +2,7 @@
 // server is gone, but shows an error only of calls that wait in its queue. Also says when another server answers
 // than the one that knew the visit's runs.
 (() => {
-  const CALL = "/gradio_api/run/";
+  const CALL = /\/(gradio_api\/run|api)\//;
   const FAILED = "The server could not answer. Try again in a moment.";
   const SERVER = "mnist-server";
   const ANOTHER =
@@ -75,7 +75,7 @@
     const address = new URL(resource.url ?? resource, location.href);
     const response = await fetch(resource, options);
     if (address.origin === location.origin) compare(response);
-    if (!address.pathname.includes(CALL)) return response;
+    if (!CALL.test(address.pathname)) return response;
     if (response.ok) {
       if (!lasting) hush();
     } else tell((await reason(response.clone())) || FAILED);

@@ -1,6 +1,7 @@
 // The pads: they take pointers, files and keys, and show the sheet of ink that all of them share (`ink/sheet.js`).
 import { sheet } from "./ink/sheet.js";
 import { UNITS } from "./ink/units.js";
+/** @import { Host } from "./types.js" */
 
 const PALM = 600; // milliseconds after a pen's stroke in which touches are taken for the hand's side
 
@@ -9,8 +10,8 @@ const pads = new Set();
 const hand = { eraser: false, penAt: -Infinity, holder: null };
 
 class Pad {
-  constructor(element, host) {
-    Object.assign(this, { element, host, waiting: false });
+  constructor(element) {
+    this.element = element;
     this.small = element.classList.contains("small");
     this.paper = element.querySelector(".sheet");
     this.canvas = element.querySelector("canvas");
@@ -32,7 +33,6 @@ class Pad {
     this.surface.resize(side);
     if (!this.small) sheet.fit(side);
     this.surface.render();
-    if (this.waiting) this.take(this.host.value);
   }
 
   show() {
@@ -61,13 +61,6 @@ class Pad {
   say(text) {
     const line = this.element.querySelector(".caption");
     if (line && line.textContent !== text) line.textContent = text;
-  }
-
-  // A hidden pad holds the ink too, and tells of it when it is seen.
-  take(value) {
-    this.host.value = value;
-    this.waiting = !this.visible;
-    if (this.visible) this.host.trigger("input");
   }
 
   position(event) {
@@ -166,13 +159,18 @@ class Pad {
   }
 }
 
+/**
+ * @param {HTMLElement} element
+ * @param {Host} host its value is a picture to lay on the pads: {picture: data URL, caption}
+ */
 export function mount(element, host) {
-  const pad = new Pad(element, host);
+  const pad = new Pad(element);
   pads.add(pad);
   sheet.join(pad);
   const load = () => {
-    const [word, picture, ...caption] = String(host.value ?? "").split(" ");
-    if (word === "paint") sheet.paint(picture, caption.join(" "));
+    if (!host.value) return;
+    sheet.paint(host.value.picture, host.value.caption);
+    host.value = null; // the same picture may come again
   };
   host.watch("value", load);
   load();

@@ -1,10 +1,10 @@
 // What was read, beside the pad: updated in place, so nothing flickers and nothing moves.
-// `element` holds the markup of reading.py; the value is one line of JSON, see `Reading.postprocess` there.
 import { sheet } from "./ink/sheet.js";
+import { followSheet } from "./latest.js";
+import { percent } from "./percent.js";
+/** @import { Answer, Services } from "./types.js" */
 
 const REST = 600; // milliseconds without a change before the answer is read out
-
-const percent = (part) => `${part >= 0.995 ? "> 99" : part > 0 && part < 0.005 ? "< 1" : Math.round(100 * part)}\u202f%`;
 
 function set(node, name, value) {
   if (node.getAttribute(name) !== value) node.setAttribute(name, value);
@@ -25,7 +25,11 @@ function sentence(digits, drawing) {
   return "";
 }
 
-export function mount(element, host) {
+/**
+ * @param {HTMLElement} element holds the markup of `reading.html`
+ * @param {Services} services their value names the weights that read
+ */
+export function mount(element, services) {
   const find = (selector) => element.querySelector(selector);
   const prediction = find("#prediction");
   const verdict = find(".verdict");
@@ -35,6 +39,7 @@ export function mount(element, host) {
   const reader = find(".reader");
   const said = find(".said");
 
+  /** @type {Answer} */
   let answer = { number: 0, digits: [] };
   let chosen = 0; // which of several digits the bars belong to
   let blankSince = 0; // answers to drawings up to this number came too late
@@ -99,7 +104,6 @@ export function mount(element, host) {
     showBars(digits[chosen]);
     showInput(digits[chosen]);
     write(verdict, sentence(digits, drawing));
-    if (answer.reader) write(reader, answer.reader);
     sheet.mark(
       answer.number,
       digits.length > 1 ? digits.map(({ box, guess }, i) => ({ box, name: String(guess), chosen: i === chosen })) : [],
@@ -116,9 +120,10 @@ export function mount(element, host) {
     write(said, `Read as ${digits.map(one).join("; ")}. ${sentence(digits, false)}`);
   }
 
-  function load() {
-    const latest = JSON.parse(host.value || "null");
-    if (!latest || latest.number < answer.number || latest.number <= blankSince) return;
+  /** @param {Answer} latest */
+  function load(latest) {
+    write(reader, latest.reader);
+    if (latest.number < answer.number || latest.number <= blankSince) return;
     if (latest.digits.length !== answer.digits.length) chosen = 0;
     answer = latest;
     show();
@@ -127,12 +132,12 @@ export function mount(element, host) {
   // A cleared sheet needs no server to be known as empty.
   sheet.onChange(() => {
     if (!sheet.empty()) return;
-    blankSince = sheet.latest();
+    blankSince = sheet.begun();
     answer = { number: blankSince, digits: [] };
     show();
   });
 
   show();
-  host.watch("value", load);
-  load();
+  const changed = followSheet(element, (drawing) => services.read({ weights: services.value, drawing }), load);
+  services.watch("value", changed);
 }

@@ -1,17 +1,23 @@
-// The toys. The server's answer comes as JSON text in `host.value`; once shown, the value becomes what the visitor has
-// chosen.
-export function mount(element, host) {
+// The chosen toy: its controls, its parts, its curves.
+import { createChart } from "./chart/chart.js";
+import { latestOnly } from "./latest.js";
+/** @import { Services, ToyShown } from "./types.js" */
+
+/**
+ * @param {HTMLElement} element
+ * @param {Services} services their value is the chosen toy's name
+ */
+export function mount(element, services) {
   const panel = element.querySelector(".toy");
   const controls = panel.querySelector(".toy-controls");
   const parts = panel.querySelector(".toy-parts");
+  const curves = element.querySelector("#toy-chart");
+  const chart = createChart(curves);
   let toy = null; // its name
   let values = {};
   let among = {};
 
-  function ask() {
-    host.value = JSON.stringify({ toy, values });
-    host.trigger("input");
-  }
+  const ask = latestOnly(() => services.toy({ toy, values }), show);
 
   // A number clicked becomes the next of those it may be.
   function turn(name, index) {
@@ -59,26 +65,26 @@ export function mount(element, host) {
     if (held >= 0) parts.querySelectorAll("button")[held]?.focus({ preventScroll: true });
   }
 
-  function load() {
-    let shown;
-    try {
-      shown = JSON.parse(host.value || "null");
-    } catch {
-      return;
-    }
-    if (!shown?.parts) return;
-    if (toy !== shown.toy) {
-      ({ toy, values, among } = shown);
+  /** @param {ToyShown} shown */
+  function show(shown) {
+    if (shown.toy !== toy) return; // another one has been chosen meanwhile
+    if (panel.dataset.toy !== toy) {
+      ({ values, among } = shown);
       controls.innerHTML = shown.controls;
     }
     panel.hidden = false;
     panel.dataset.toy = toy;
     replaceParts(shown.parts);
     panel.querySelector(".toy-said").textContent = shown.said;
-    panel.dataset.shown = Number(panel.dataset.shown ?? 0) + 1;
-    host.value = JSON.stringify({ toy, values });
+    curves.hidden = !shown.curves;
+    if (shown.curves) chart.show(shown.curves);
+    panel.dataset.shown = String(Number(panel.dataset.shown ?? 0) + 1);
   }
 
-  host.watch("value", load);
-  load();
+  services.watch("value", () => {
+    if (!services.value) return;
+    [toy, values] = [services.value, {}];
+    panel.dataset.toy = "";
+    ask();
+  });
 }

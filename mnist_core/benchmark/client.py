@@ -43,10 +43,10 @@ class Visitor:
         self._updates += 1
         width, height = drawing.size
         deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-        data = base64.b64encode(deflate.compress(drawing.tobytes()) + deflate.flush()).decode()
-        line = f"{self._updates} {width}x{height} {width}x{height}+0+0 {data}"
-        answer = self.call("read", {"digit-pad": line})
-        return json.loads(answer["data"][0])
+        ink = base64.b64encode(deflate.compress(drawing.tobytes()) + deflate.flush()).decode()
+        sent = {"number": self._updates, "sheet": [width, height], "crop": [0, 0, width, height], "ink": ink}
+        body = {"weights": "shipped", "drawing": sent}
+        return json.loads(self._get("/api/read", json.dumps(body).encode()))
 
     def draw_steadily(self, drawing: Image.Image, seconds: float) -> list[float]:
         """Send the drawing `UPDATES` times a second, as a moving pen does; each answer's seconds."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import gradio as gr
+from starlette.routing import Route
 
 from mnist_core.page import launch
-from mnist_core.page.components.reading import reader
+from mnist_core.page.components.reading import warm_up
 from mnist_core.page.http.api import predict_endpoint
 from mnist_core.page.http.errors import CarefulBlocks
+from mnist_core.page.http.scripts import scripts_route
 from mnist_core.page.http.visit import VisitSecret
-from mnist_core.page.tabs.draw import draw_tab
-from mnist_core.page.tabs.inside import inside_tab
-from mnist_core.page.tabs.train import train_tab
+from mnist_core.page.tabs import draw, inside, playground, train
 from mnist_core.page.theme import look
 from mnist_core.runs import registry
 
@@ -27,12 +27,13 @@ def build() -> CarefulBlocks:
         predict_endpoint()  # first: Gradio's client takes the page's first function for `/predict`
         secret = VisitSecret()
         with gr.Tabs(elem_id="tabs"):
-            with gr.Tab("Draw", id="draw") as draw:
-                weights = draw_tab(secret, draw, demo)
-            with gr.Tab("Train", id="train") as train:
-                train_tab(secret, weights, train, demo)
+            with gr.Tab("Draw", id="draw") as tab:
+                weights = draw.draw_tab(tab, demo)
+            with gr.Tab("Train", id="train") as tab:
+                train.train_tab(secret, weights, tab, demo)
             with gr.Tab("Look inside", id="inside"):
-                inside_tab(secret, weights)
+                inside.inside_tab(weights)
+                playground.toys_part()
     return demo
 
 
@@ -43,9 +44,9 @@ def serve(demo: CarefulBlocks) -> None:
         ValueError: a limit in the environment is no number.
     """
     registry()  # reads the limits: whoever set a wrong one hears of it now, instead of the first visitor
-    launch.serve(demo, **look())
+    launch.serve(demo, routes(), **look())
 
 
-def warm_up() -> None:
-    """Load the built-in model in the background, so that the first drawing is read at once."""
-    reader.warm_up()
+def routes() -> list[Route]:
+    """What the page's scripts ask for beside Gradio."""
+    return [*draw.ROUTES, *train.ROUTES, *inside.ROUTES, *playground.ROUTES, scripts_route()]

@@ -29,11 +29,11 @@ from typing import Any
 
 import PIL.Image
 from starlette.middleware import Middleware
+from starlette.routing import Route
 
 from mnist_core.engine.memory import freeze_gc
 from mnist_core.page.http.errors import CarefulBlocks
 from mnist_core.page.http.middleware import Caps, Guard
-from mnist_core.page.http.scripts import scripts_route
 from mnist_core.runs.hosting import hosting_from
 from mnist_core.runs.limits import on_a_space
 
@@ -43,15 +43,18 @@ SESSION_STATES = 32  # the page's values travel with each call, and visits keep 
 PICTURE_PIXELS = 20_000_000  # a phone's photograph has 12 million; larger ones are not unpacked
 
 
-def serve(demo: CarefulBlocks, **look: Any) -> None:
-    """Serve `demo` until interrupted. `look` (theme, styles, scripts) goes to Gradio's `launch` as it is."""
-    address = start(demo, Caps.from_environment(), **look)
+def serve(demo: CarefulBlocks, routes: list[Route], **look: Any) -> None:
+    """Serve `demo`, and `routes` beside it, until interrupted.
+
+    `look` (theme, styles, scripts) goes to Gradio's `launch` as it is.
+    """
+    address = start(demo, routes, Caps.from_environment(), **look)
     freeze_gc()
     print(f"The page is at {address}", flush=True)
     demo.block_thread()
 
 
-def start(demo: CarefulBlocks, caps: Caps, **look: Any) -> str:
+def start(demo: CarefulBlocks, routes: list[Route], caps: Caps, **look: Any) -> str:
     """Serve `demo` from threads of its own; `demo.close()` ends it. Returns the address."""
     # Gradio asks matplotlib for its backend around every call; to find one out, it would import all of pyplot
     # in the middle of the first visitor's first stroke.
@@ -62,9 +65,15 @@ def start(demo: CarefulBlocks, caps: Caps, **look: Any) -> str:
     demo._queue.sleep_when_free = QUEUE_LOOK_SECONDS  # no argument of Gradio's reaches these
     demo._queue.progress_update_sleep_when_free = PROGRESS_LOOK_SECONDS
     hosting = hosting_from()
-    guard = Middleware(Guard, caps=caps, prefix=hosting.prefix, frame_ancestors=hosting.frame_ancestors)
+    guard = Middleware(
+        Guard,
+        caps=caps,
+        posts=frozenset(route.path for route in routes if "POST" in (route.methods or ())),
+        prefix=hosting.prefix,
+        frame_ancestors=hosting.frame_ancestors,
+    )
     _, address, _ = demo.launch(
-        app_kwargs={"routes": [scripts_route()], "middleware": [guard]},
+        app_kwargs={"routes": routes, "middleware": [guard]},
         root_path=hosting.root_path,
         server_name=os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_a_space() else None),
         run_history=False,

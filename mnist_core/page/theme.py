@@ -7,13 +7,12 @@ from typing import Any
 
 import gradio as gr
 
+from mnist_core.page.http.scripts import with_imports
+
 _ASSETS = Path(__file__).resolve().parents[2] / "assets"
 STYLES = ("page.css", "pad.css", "reading.css", "train.css", "inside.css", "toys.css")  # in this order
 SCRIPTS = ("notice.js",)  # run before Gradio builds the page
-_FOR_DRAWING = (  # the modules that Draw needs, fetched together rather than one after another
-    "pad", "reading", "samples", "ink/sheet", "ink/encoding", "ink/history", "ink/pictures", "ink/surface",
-    "ink/units",
-)  # fmt: skip
+DRAW = ("pad", "reading", "samples", "services")  # the modules that the first tab runs
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")
 FONT_MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
@@ -84,18 +83,23 @@ def asset(name: str) -> str:
 def mount(module: str, *events: str) -> str:
     """The `js_on_load` of a `gr.HTML` whose script is the module `assets/js/<module>.js`.
 
-    The module exports `mount(element, host)`: the component's element, and all of Gradio that it may use,
-    `host.value`, `host.trigger(name, detail)` and `host.watch("value", changed)`. Gradio compiles this line
-    away from the page's address, so the module's own is made from it here.
+    The module exports `mount(element, services)`: the component's element, and `Services` as
+    `assets/js/types.js` describes them, which need not be Gradio's. Gradio compiles this line away from the
+    page's address, so the modules' own are made from it here.
 
     Args:
         module: a path below `assets/js`, without its ending.
         events: what it triggers besides Gradio's own events; Gradio looks for their names in this text.
     """
-    host = "{ get value() { return props.value; }, set value(v) { props.value = v; }, trigger, watch }"
     triggers = "".join(f' // triggers "{event}"' for event in events)
-    address = f'new URL("app/{module}.js", document.baseURI)'
-    return f"import({address}).then(({{ mount }}) => mount(element, {host}));{triggers}"
+    here = "{ get value() { return props.value; }, set value(v) { props.value = v; }, trigger, watch }"
+    imports = ", ".join(
+        f'import(new URL("app/{name}.js", document.baseURI))' for name in (module, "services")
+    )
+    return (
+        f"Promise.all([{imports}]).then(([{{ mount }}, {{ routes }}]) => "
+        f"mount(element, Object.assign({here}, routes)));{triggers}"
+    )
 
 
 def theme() -> gr.themes.Base:
@@ -122,5 +126,6 @@ def look() -> dict[str, Any]:
     """
     styles = "".join(f"<style>{asset(f'css/{name}')}</style>" for name in STYLES)
     scripts = "".join(f"<script>{asset(f'js/{name}')}</script>" for name in SCRIPTS)
-    modules = "".join(f'<link rel="modulepreload" href="app/{name}.js">' for name in _FOR_DRAWING)
+    # Fetched together, rather than one after another as each names the next.
+    modules = "".join(f'<link rel="modulepreload" href="app/{path}">' for path in with_imports(DRAW))
     return {"theme": theme(), "head": modules + styles + scripts}

@@ -2,12 +2,43 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import torch
 
+Result = TypeVar("Result")
+
 _setting = threading.Lock()
+
+
+class Latest:
+    """A thread that works for many visits in turn, for each of them only at what it asked for last.
+
+    Args:
+        name: the thread's, in which torch computes without helpers: it never waits behind training.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._thread = own_thread(name)
+        self._newest: dict[Hashable, object] = {}
+
+    def submit(self, job: Callable[[], Any]) -> None:
+        """Have `job` done for nobody in particular."""
+        self._thread.submit(job)
+
+    async def run(self, who: Hashable, job: Callable[[], Result]) -> Result | None:
+        """What `job` returns; None, and the job not begun, if `who` has asked for another one meanwhile."""
+        mine = self._newest[who] = object()
+        started = self._thread.submit(lambda: job() if self._newest.get(who) is mine else None)
+        try:
+            return await asyncio.wrap_future(started)
+        finally:
+            if self._newest.get(who) is mine:
+                del self._newest[who]
 
 
 def own_thread(name: str) -> ThreadPoolExecutor:

@@ -82,7 +82,8 @@ class Cells:
         listed = isinstance(value, (list, tuple)) and len(value) == len(self.value)
         if not listed or any(isinstance(each, bool) or each not in self.among for each in value):
             raise ValueError(f"{self.label} is {len(self.value)} numbers out of {self.among}; got {value!r}.")
-        return tuple(value)
+        # JSON has one kind of number, toys have two: the number meant is the one in `among`.
+        return tuple(self.among[self.among.index(each)] for each in value)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -282,7 +282,7 @@ def test_the_page_answers_as_the_classifier_does_on_the_full_canvas(server: Any,
 def test_a_call_that_fails_is_told_until_one_succeeds(server: Any, open_page: OpenPage) -> None:
     page = open_page(server.url, width=390, touch=True)
     notice = page.get_by_role("alert")
-    page.route("**/gradio_api/run/*", lambda route: route.fulfill(status=500, json={"error": APOLOGY}))
+    page.route("**/api/read", lambda route: route.fulfill(status=500, json={"error": APOLOGY}))
     draw(page, ONE)
     notice.wait_for()
     assert APOLOGY in notice.inner_text()
@@ -291,7 +291,7 @@ def test_a_call_that_fails_is_told_until_one_succeeds(server: Any, open_page: Op
     assert notice.count() == 0
     draw(page, ONE)
     notice.wait_for()
-    page.unroute("**/gradio_api/run/*")
+    page.unroute("**/api/read")
     draw(page, ONE)
     at_rest(page)
     assert notice.count() == 0

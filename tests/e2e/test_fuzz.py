@@ -19,7 +19,7 @@ import gradio as gr
 import httpx
 import pytest
 from PIL import Image, ImageDraw
-from visitors import API, OFFLINE, Visitor, line, run
+from visitors import API, OFFLINE, Visitor, run, sent
 
 AT_ONCE = 16  # requests
 REQUEST_SECONDS = 30
@@ -35,8 +35,9 @@ HEAVY = [  # values that are wrong everywhere, or nearly
     {"path": "x", "url": "http://127.0.0.1:9/x.png", "meta": {"_type": "gradio.FileData"}},
     {"url": "data:image/png;base64,AAAA", "meta": {"_type": "gradio.FileData"}},
     {"__type__": "update", "value": 1}, {"__type__": "property_input", "value": 1},
-    "1 512x512 512x512+0+0 " + "A" * 40_000, "1 512x512 512x512+0+0 7cEBAQAAAIAg/69uSEAB", "1 0x0 0x0+0+0 ",
-    "1 999x999 1x1+0+0 AAAA", "paint data:image/png;base64,AAAA", "-1 9x9 9x9+0+0 AA==", "9" * 400,
+    [512, 512], [0, 0, 512, 512], [0, 0, 0, 0], [-1, 0, 9, 9], [560.5, 560], "7cEBAQAAAIAg/69uSEAB", "AA==",
+    "9" * 400, {"number": 1, "sheet": [9, 9], "crop": [0, 0, 9, 9], "ink": "A" * 40_000},
+    {"picture": "data:,", "caption": 1},
 ]  # fmt: skip
 RAW = [  # bodies that are no JSON, or none that a client of ours writes
     b"", b"{", b"null", b"[]", b"\xff\xfe", b'{"data": [NaN]}', b'{"data": [-Infinity]}',
@@ -135,7 +136,9 @@ class Fuzzer:
 
     async def one(self, index: int) -> None:
         """The request of this number: three that should reach their handler, then two that are odd."""
-        make = self.call if index % 5 < 3 else self.random.choice([self.mangled, self.raw, self.route])
+        honest = self.own_route if index % 5 == 0 else self.call
+        odd = [self.mangled, self.mangled_route, self.raw, self.route]
+        make = honest if index % 5 < 3 else self.random.choice(odd)
         what, request = make()
         try:
             answer = await self.visitor.http.send(request, stream=True)
@@ -144,7 +147,7 @@ class Fuzzer:
             self.wrong.append(f"{what}: no answer, {error!r}")
             return
         self.judge(what, answer, text)
-        if make == self.call and answer.status_code in (200, 400):  # a handler's answer, or its refusal
+        if make == honest and answer.status_code in (200, 204, 400):  # a handler's answer, or its refusal
             self.reached += 1
 
     async def _read(self, answer: httpx.Response) -> str:
@@ -179,17 +182,29 @@ class Fuzzer:
     def call(self) -> tuple[str, httpx.Request]:
         """A function with the page's own values, numbers and choices varied as a visitor varies them."""
         function = self.random.choice(self.visitor.page.functions)
-        body = self.visitor.body(function, **self.own_values())
+        body = self.visitor.body(function)
         return self.function_request(function, body)
 
-    def own_values(self) -> dict[str, Any]:
-        """What a visitor would have in the components that start empty."""
-        return {"digit_pad": _LINES[self.random.randrange(len(_LINES))]}
+    def own_route(self) -> tuple[str, httpx.Request]:
+        """What the page's scripts ask while something is drawn or a toy is used."""
+        return self.route_request(*self.random.choice(_ASKED))
+
+    def mangled_route(self) -> tuple[str, httpx.Request]:
+        """The same with one value replaced, somewhere in it."""
+        name, body = self.random.choice(_ASKED)
+        body = json.loads(json.dumps(body))
+        part = self.random.choice([body, *(each for each in body.values() if isinstance(each, dict))])
+        part[self.random.choice([*part, "more"])] = self.value()
+        return self.route_request(name, body)
+
+    def route_request(self, name: str, body: dict[str, Any]) -> tuple[str, httpx.Request]:
+        text = json.dumps(body)
+        return f"{name} {text[:200]}", self.request("POST", f"/api/{name}", text.encode())
 
     def mangled(self) -> tuple[str, httpx.Request]:
         """A function with one value or field replaced."""
         function = self.random.choice(self.visitor.page.functions)
-        body = self.visitor.body(function, **self.own_values())
+        body = self.visitor.body(function)
         if body["data"] and self.random.random() < 0.8:
             body["data"][self.random.randrange(len(body["data"]))] = self.value()
         else:
@@ -205,7 +220,15 @@ class Fuzzer:
 
     def raw(self) -> tuple[str, httpx.Request]:
         """A body that is not a call."""
-        paths = [f"{API}/queue/join", f"{API}/run/read", f"{API}/cancel", f"{API}/reset", f"{API}/upload"]
+        paths = [
+            f"{API}/queue/join",
+            f"{API}/run/start",
+            "/api/read",
+            "/api/toy",
+            f"{API}/cancel",
+            f"{API}/reset",
+            f"{API}/upload",
+        ]
         path, body = self.random.choice(paths), self.random.choice(RAW)
         return f"{path} {body[:60]!r}", self.request("POST", path, body)
 
@@ -238,7 +261,15 @@ def _is_sentence(text: str) -> bool:
     return isinstance(said, dict) and " " in str(said.get("error", "")).strip()
 
 
-_LINES = [line(number, image) for number, image in enumerate([_seven(), Image.new("L", (200, 200), 255)])]
+_DRAWINGS = [sent(number, image) for number, image in enumerate([_seven(), Image.new("L", (200, 200), 255)])]
+_VIEW = {"layer": "cn1", "map": 3, "open": ["why"], "target": None, "still": False}
+_ASKED = [
+    *(("read", {"weights": "shipped", "drawing": each}) for each in _DRAWINGS),
+    *(("watch", {"drawing": each}) for each in _DRAWINGS),
+    *(("layers", {"weights": "shipped", "drawing": each, "view": _VIEW}) for each in _DRAWINGS),
+    ("toy", {"toy": "pooling", "values": {}}),
+    ("toy", {"toy": "fully_connected", "values": {"inputs": [1, 0, 0, 1]}}),
+]
 
 
 async def _fuzz(url: str, count: int, routes: list[tuple[str, str]]) -> tuple[Fuzzer, dict[str, Any]]:

@@ -26,13 +26,13 @@ OFFLINE = {
 }  # for a page that must not reach anyone: nobody answers there
 
 
-def line(number: int, image: Image.Image) -> str:
-    """A drawing as the pad sends it: `image` ("L", dark on light) as a sheet that is all crop."""
+def sent(number: int, image: Image.Image) -> dict[str, Any]:
+    """A drawing as the page sends it: `image` ("L", dark on light) as a sheet that is all crop."""
     grey = np.asarray(image.convert("L"))
     deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    data = base64.b64encode(deflater.compress(grey.tobytes()) + deflater.flush()).decode()
+    ink = base64.b64encode(deflater.compress(grey.tobytes()) + deflater.flush()).decode()
     height, width = grey.shape
-    return f"{number} {width}x{height} {width}x{height}+0+0 {data}"
+    return {"number": number, "sheet": [width, height], "crop": [0, 0, width, height], "ink": ink}
 
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:
@@ -184,14 +184,13 @@ class Visitor:
         return await asyncio.get_running_loop().run_in_executor(self._hand, self._draw, number, image)
 
     def _draw(self, number: int, image: Image.Image) -> dict[str, Any]:
-        function = self.page.function("digit-pad", "input")
-        body = json.dumps(self.body(function, digit_pad=line(number, image)))
+        body = json.dumps({"weights": "shipped", "drawing": sent(number, image)})
         headers = {"content-type": "application/json", **self.headers}
-        self._pen.request("POST", f"{self._prefix}{API}/run/{function['api_name']}", body, headers)
+        self._pen.request("POST", f"{self._prefix}/api/read", body, headers)
         answer = self._pen.getresponse()
         text = answer.read()
         if answer.status != 200:
             raise OSError(f"The update was answered with {answer.status}: {text[:200]!r}")
         if (server := answer.getheader("x-server")) not in self.servers:
             self.servers.append(server)
-        return json.loads(json.loads(text)["data"][0])
+        return json.loads(text)

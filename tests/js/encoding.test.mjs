@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inflateRawSync } from "node:zlib";
-import { cut, deflate, greys, inkedBox, toLine } from "../../assets/js/ink/encoding.js";
+import { cut, deflate, greys, inkedBox, toDrawing } from "../../assets/js/ink/encoding.js";
 
 test("the inked box goes a pen's width beyond the points, in whole pixels of the sheet", () => {
   const stroke = { pen: "pen", points: [500, 500, 600, 700] };
@@ -43,13 +43,13 @@ test("deflated bytes are raw deflate in base64, however many", async () => {
   assert.deepEqual(new Uint8Array(inflateRawSync(packed)), bytes);
 });
 
-test("the line names the update, the sheet and the crop's size and place", async () => {
-  const line = await toLine(7, [560, 560], { left: 3, top: 4, width: 2, height: 1, grey: Uint8Array.of(0, 9) });
-  const [number, sheet, crop, data] = line.split(" ");
-  assert.deepEqual([number, sheet, crop], ["7", "560x560", "2x1+3+4"]);
-  assert.deepEqual([...inflateRawSync(Buffer.from(data, "base64"))], [0, 9]);
+test("an update names its number, the sheet's size, and the crop's place and size", async () => {
+  const crop = { left: 3, top: 4, width: 2, height: 1, grey: Uint8Array.of(0, 9) };
+  const { ink, ...rest } = await toDrawing(7, [560, 560], crop);
+  assert.deepEqual(rest, { number: 7, sheet: [560, 560], crop: [3, 4, 2, 1] });
+  assert.deepEqual([...inflateRawSync(Buffer.from(ink, "base64"))], [0, 9]);
 });
 
-test("a blank sheet's line has a crop of no size and no data", async () => {
-  assert.equal(await toLine(8, [560, 560], null), "8 560x560 0x0+0+0 ");
+test("a blank sheet's update has no crop and no ink", async () => {
+  assert.deepEqual(await toDrawing(8, [560, 560], null), { number: 8, sheet: [560, 560], crop: null, ink: "" });
 });

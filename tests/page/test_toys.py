@@ -1,17 +1,19 @@
-"""What the page sends of its toys and layers is checked, and every toy has a text and is drawn."""
+"""What the page asks of its toys and layers is checked, and every toy has a text and is drawn."""
 
 from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 
 from mnist_core.page.components.pad import Drawing
-from mnist_core.page.tabs.inside import ViewRequest, look, read_view_request
-from mnist_core.page.tabs.playground import ToyBench, play, read_request, take, texts
+from mnist_core.page.tabs.inside import ViewRequest, look
+from mnist_core.page.tabs.playground import ToyRequest, show_toy, text_of, texts
 from mnist_core.playground import TOYS, Toy
 
 SECRET = "0" * 64
@@ -19,12 +21,12 @@ SECRET = "0" * 64
 
 @pytest.mark.parametrize("toy", TOYS.values(), ids=list(TOYS))
 def test_every_toy_has_a_text_with_a_formula_and_is_drawn(toy: Toy) -> None:
-    text, played, _ = take(toy)
+    text = text_of(toy.name)
     assert text.startswith(f"### {toy.title}")
     assert "$$" in text
-    shown = json.loads(ToyBench().postprocess(played))
+    shown = show_toy(ToyRequest(toy=toy.name))
     assert shown["said"]
-    assert shown["parts"].count("<figure") == len(played.scene.parts)
+    assert shown["parts"].count("<figure") == len(toy.scene().parts)
     assert not re.search(r"nan|undefined|None", shown["parts"])
     for picture in re.findall(r"<svg[^>]*>", shown["parts"]):
         assert 'aria-label="' in picture or 'aria-hidden="true"' in picture
@@ -34,46 +36,47 @@ def test_every_text_belongs_to_a_toy() -> None:
     assert list(texts()) == [toy.title for toy in TOYS.values()]
 
 
-def test_a_toys_curves_are_shown_and_hidden_with_it() -> None:
-    assert take(TOYS["activation"])[2]["visible"] is True
-    assert take(TOYS["pooling"])[2]["visible"] == "hidden"
+@pytest.mark.parametrize("toy", TOYS.values(), ids=list(TOYS))
+def test_every_value_that_a_toy_shows_is_one_that_it_takes(toy: Toy) -> None:
+    """The page sends all values back at each click, after JSON has made 1 of 1.0."""
+    shown = json.loads(json.dumps(show_toy(ToyRequest(toy=toy.name))).replace(".0,", ",").replace(".0]", "]"))
+    again = show_toy(ToyRequest(toy=toy.name, values=shown["values"]))
+    assert again["parts"] == show_toy(ToyRequest(toy=toy.name))["parts"]
+
+
+def test_a_toy_without_curves_says_so() -> None:
+    assert show_toy(ToyRequest(toy="activation"))["curves"] is not None
+    assert show_toy(ToyRequest(toy="pooling"))["curves"] is None
 
 
 def test_a_changed_value_reaches_the_toy() -> None:
-    played = read_request('{"toy": "pooling", "values": {"how": "min"}}')
-    assert played.values["how"] == "min"
-    assert "The min of" in play(played)[0].scene.said
+    shown = show_toy(ToyRequest(toy="pooling", values={"how": "min"}))
+    assert shown["values"]["how"] == "min"
+    assert "The min of" in shown["said"]
 
 
 @pytest.mark.parametrize(
-    "request_",
-    [
-        5, "{", "[]", '"pooling"', '{"toy": "nothing"}', '{"toy": ["pooling"]}',
-        '{"toy": "pooling", "values": []}', '{"toy": "pooling", "values": {"how": "most"}}',
-        "[" * 1990, '{"toy": "pooling"}' + " " * 3000,
-    ],
-)  # fmt: skip
-def test_a_request_that_the_page_would_not_send_is_refused(request_: object) -> None:
+    "asked", [("nothing", {}), ("pooling", {"how": "most"}), ("pooling", {"how": ["max"]})]
+)
+def test_a_toy_or_a_value_that_the_page_does_not_have_is_refused(asked: tuple[str, dict[str, Any]]) -> None:
     with pytest.raises(ValueError, match=r"Reload the page|is one of"):
-        read_request(request_)
+        show_toy(ToyRequest(toy=asked[0], values=asked[1]))
 
 
 @pytest.mark.parametrize(
-    "request_",
+    "asked",
     [
-        5, "{", "[]", "3", "[" * 290, " " * 400, '{"layer": "fc1"}', '{"layer": "cn1", "map": 16}',
-        '{"map": -1}', '{"layer": ["cn1"]}', '{"open": ["everything"]}', '{"open": "why"}', '{"target": 10}',
-        '{"target": true}',
-        '{"still": 7}', '{"map": 1.5}', '{"more": 1}', '{"open": [["why"]]}',
+        5, [], {"layer": "fc1"}, {"layer": "cn1", "map": 16}, {"map": -1}, {"map": 32}, {"layer": ["cn1"]},
+        {"open": ["everything"]}, {"open": "why"}, {"target": 10}, {"target": True}, {"still": 7},
+        {"map": 1.5}, {"more": 1}, {"open": [["why"]]},
     ],
 )  # fmt: skip
-def test_a_view_request_that_the_page_would_not_send_is_refused(request_: object) -> None:
-    with pytest.raises(ValueError, match="Reload the page"):
-        read_view_request(request_)
+def test_a_view_that_the_page_would_not_ask_for_is_refused(asked: object) -> None:
+    with pytest.raises(ValidationError):
+        ViewRequest.model_validate_json(json.dumps(asked))
 
 
 def test_a_page_that_requests_nothing_gets_the_maps_alone() -> None:
-    assert read_view_request("") == ViewRequest()
     shown = look(SECRET, None, Drawing(0, None), ViewRequest())
     assert shown["blank"]
     assert shown["answer"] is None

@@ -1,6 +1,8 @@
-// A line chart in SVG. `host.value` is the JSON text that Chart.postprocess writes; the drawing is replaced in place when
-// it changes.
+// A line chart in SVG, replaced in place when what it shows changes.
 import { linearTicks, logTicks, nearest, scales, short } from "./scales.js";
+/** @import { Host, Plot } from "../types.js" */
+
+const EMPTY = { series: [], marks: [] };
 
 const escape = (text) => String(text).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
@@ -54,12 +56,17 @@ function markers({ marks }, { box, x }) {
     .join("");
 }
 
-export function mount(element, host) {
+/**
+ * @param {HTMLElement} element holds the markup of `chart.html`
+ * @returns {{ show: (plot: Plot) => void }}
+ */
+export function createChart(element) {
   const figure = element.querySelector(".chart");
   const svg = figure.querySelector("svg");
   const readout = figure.querySelector(".chart-readout");
   const logSwitch = figure.querySelector(".chart-log");
-  let chart = { series: [], marks: [] };
+  /** @type {Plot} */
+  let chart = EMPTY;
   let log = null; // null: as the chart proposes, until the visitor chooses
   let cursor = null; // where the crosshair stands, in units of x
   let frame = null; // the scales of the last drawing
@@ -101,12 +108,8 @@ export function mount(element, host) {
     cross.innerHTML = `<line x1="${frame.x(at)}" x2="${frame.x(at)}" y1="${frame.box.top}" y2="${frame.box.bottom}"/>` + dots.join("");
   }
 
-  function load() {
-    try {
-      chart = { series: [], marks: [], ...JSON.parse(host.value || "{}") };
-    } catch {
-      chart = { series: [], marks: [] };
-    }
+  function show(plot) {
+    chart = plot;
     draw();
   }
 
@@ -134,6 +137,16 @@ export function mount(element, host) {
     draw();
   });
   new ResizeObserver(draw).observe(figure);
+  return { show };
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {Host} host its value is a plot, as JSON text
+ */
+export function mount(element, host) {
+  const chart = createChart(element);
+  const load = () => chart.show(host.value ? JSON.parse(host.value) : EMPTY);
   host.watch("value", load);
   load();
 }

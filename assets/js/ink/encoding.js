@@ -1,5 +1,6 @@
-// What the server gets: the sheet's ink, cropped, in grey levels, as one line of text. No DOM: pixels come in as data.
+// What the server gets: the sheet's ink, cropped, in grey levels. No DOM: pixels come in as data.
 import { PEN, UNITS } from "./units.js";
+/** @import { Drawing } from "../types.js" */
 
 // The part of a sheet of `side` pixels that can hold ink, in its pixels: [left, top, right, bottom].
 // Without ink, right is left of left.
@@ -64,11 +65,16 @@ export async function deflate(bytes) {
   return btoa(text);
 }
 
-// "NUMBER SHEETxSHEET WIDTHxHEIGHT+LEFT+TOP DATA": a crop of the sheet, one byte a pixel, 255 for paper, deflated.
-// Without ink (`crop` null) the crop is 0x0 and there is no data. `sheet` is [width, height] in pixels.
-export async function toLine(number, sheet, crop) {
-  const start = `${number} ${sheet.join("x")}`;
-  if (!crop) return `${start} 0x0+0+0 `;
+/**
+ * An update of the sheet as the server takes it.
+ *
+ * @param {number} number
+ * @param {[number, number]} sheet its width and height in pixels
+ * @param {{ left: number, top: number, width: number, height: number, grey: Uint8Array } | null} crop its ink, if any
+ * @returns {Promise<Drawing>}
+ */
+export async function toDrawing(number, sheet, crop) {
+  if (!crop) return { number, sheet, crop: null, ink: "" };
   const { left, top, width, height, grey } = crop;
-  return `${start} ${width}x${height}+${left}+${top} ${await deflate(grey)}`;
+  return { number, sheet, crop: [left, top, width, height], ink: await deflate(grey) };
 }

@@ -1,25 +1,30 @@
 // One sheet of ink, shown by every pad on the page (`../pad.js`).
 //
 // It is kept as strokes and pictures, never as pixels: a reload, a turned phone or another tab paints it again.
-// Pads join it and hear of each change: `pad.show()`, `pad.take(line)` and `pad.mark(boxes)` are called.
-import { cut, greys, inkedBox, toLine } from "./encoding.js";
+// Pads join it and hear of each change: `pad.show()` and `pad.mark(boxes)` are called.
+import { cut, greys, inkedBox, toDrawing } from "./encoding.js";
 import { createHistory } from "./history.js";
 import { createPictures, pixelsOf, shrink } from "./pictures.js";
 import { Surface } from "./surface.js";
 import { SMALL_PICTURE, UNITS } from "./units.js";
+/** @import { Drawing } from "../types.js" */
 
 const LARGEST = 560; // pixels; what is sent is cut from a sheet of at most this size
 const EVERY = 60; // milliseconds between two updates while the pen moves
 const FRAMES = 50; // updates whose boxes may still come back
 const WHOLE = [0, 0, UNITS, UNITS];
+/** @type {Drawing} */
+const BLANK = { number: 0, sheet: [LARGEST, LARGEST], crop: null, ink: "" };
 
 export function createSheet(storage) {
   const history = createHistory(storage);
   const pictures = createPictures();
   const pads = new Set();
-  const listeners = new Set();
+  const listeners = new Set(); // of each change
+  const followers = new Set(); // of each update for the server
   const frames = new Map(); // update's number -> the part of the sheet that it showed, for boxes that come back
-  const updates = { latest: 0, told: 0, at: 0, timer: null }; // `told` went out last, at `at` the latest was begun
+  // `begun` is the number of the newest, begun at `at`; `latest` went out last.
+  const updates = { begun: 0, latest: BLANK, at: 0, timer: null };
   let stroke = null; // the one being drawn
   let playing = null; // the animation frame that draws on by itself
   let repaint = 0; // grows whenever more than the latest event changed
@@ -48,20 +53,19 @@ export function createSheet(storage) {
     const image = events.length === 1 && events[0].picture && pictures.get(events[0].picture);
     frames.set(number, image ? events[0].box : WHOLE);
     frames.delete(number - FRAMES);
-    if (!image) return toLine(number, [plate.side, plate.side], crop(events));
+    if (!image) return toDrawing(number, [plate.side, plate.side], crop(events));
     const { width, height } = image;
-    return toLine(number, [width, height], { left: 0, top: 0, width, height, grey: greys(pixelsOf(image)) });
+    return toDrawing(number, [width, height], { left: 0, top: 0, width, height, grey: greys(pixelsOf(image)) });
   }
 
   async function send() {
     clearTimeout(updates.timer);
     updates.timer = null;
     updates.at = performance.now();
-    const number = ++updates.latest;
-    const line = await encode(number);
-    if (number < updates.told) return; // a later one was ready first
-    updates.told = number;
-    for (const pad of pads) pad.take(line);
+    const drawing = await encode(++updates.begun);
+    if (drawing.number < updates.latest.number) return; // a later one was ready first
+    updates.latest = drawing;
+    for (const follower of followers) follower();
   }
 
   function sendSoon() {
@@ -242,8 +246,10 @@ export function createSheet(storage) {
     caption: () => only().caption || "",
     undoable: history.undoable,
     redoable: history.redoable,
+    begun: () => updates.begun,
     latest: () => updates.latest,
     onChange: (listener) => listeners.add(listener),
+    onUpdate: (follower) => followers.add(follower),
   };
 }
 

@@ -1,16 +1,23 @@
-// The drawing on its way through the layers. The server's answer comes as JSON text in `host.value`; once it is painted,
-// the value becomes what the visitor requests to see next, which is all that travels back.
+// The drawing on its way through the layers.
+import { followSheet } from "../latest.js";
 import { createLayers } from "./layers.js";
 import { createPalette } from "./palette.js";
 import { createReasons } from "./reasons.js";
 import { createWorkedPixel } from "./worked_pixel.js";
+/** @import { Layers, Services, ViewRequest } from "../types.js" */
 
 const FOLLOW = 700; // milliseconds between looks at weights that are being trained
 
-export function mount(element, host) {
+/**
+ * @param {HTMLElement} element
+ * @param {Services} services their value names the weights to look through
+ */
+export function mount(element, services) {
   const root = element.querySelector(".inside");
   const view = {
+    /** @type {ViewRequest} */
     request: { layer: null, map: 0, open: [], target: null, still: false },
+    /** @type {Layers | null} */
     seen: null, // the last answer
     pixel: null, // [row, column] in the chosen map
     channel: null, // which map below is shown, once the visitor has picked one
@@ -19,11 +26,17 @@ export function mount(element, host) {
   const layers = createLayers(root, view, palette, choose);
   const workedPixel = createWorkedPixel(root, view, palette, choose);
   const reasons = createReasons(root, view, palette, ask);
+  const changed = followSheet(element, request, show);
+
+  function request(drawing) {
+    const asked = { ...view.request };
+    view.request.still = false; // holds for one answer
+    return services.layers({ weights: services.value, drawing, view: asked });
+  }
 
   function ask(changes = {}) {
-    Object.assign(view.request, { still: false }, changes);
-    host.value = JSON.stringify(view.request);
-    host.trigger("input");
+    Object.assign(view.request, changes);
+    changed();
   }
 
   // Chosen again, a map is folded.
@@ -34,30 +47,22 @@ export function mount(element, host) {
     ask({ layer: same ? null : name, map: index });
   }
 
-  function load() {
-    let answer;
-    try {
-      answer = JSON.parse(host.value || "{}");
-    } catch {
-      return;
-    }
-    if (!answer.layers) return;
+  /** @param {Layers} answer */
+  function show(answer) {
     view.seen = answer;
     root.querySelector(".inside-answer").textContent = answer.said.answer;
-    root.dataset.painted = Number(root.dataset.painted ?? 0) + 1;
+    root.dataset.painted = String(Number(root.dataset.painted ?? 0) + 1);
     palette.mix();
     layers.show();
     workedPixel.show();
     reasons.show();
-    host.value = JSON.stringify(view.request);
   }
 
-  new IntersectionObserver(([entry]) => entry.isIntersecting && ask()).observe(root);
+  new IntersectionObserver(([entry]) => entry.isIntersecting && changed()).observe(root);
   const beat = setInterval(() => {
     if (!root.isConnected) clearInterval(beat);
-    else if (view.seen?.follows && root.offsetParent && !document.hidden) ask();
+    else if (view.seen?.follows && root.offsetParent && !document.hidden) changed();
   }, FOLLOW);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => setTimeout(() => view.seen && ask()));
-  host.watch("value", load);
-  load();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => setTimeout(() => view.seen && changed()));
+  services.watch("value", changed);
 }

@@ -7,9 +7,8 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import gradio as gr
-
-from mnist_core.page.theme import asset, mount
+from mnist_core.page.components.view import View
+from mnist_core.page.theme import asset
 
 _TEMPLATE = """<div class="chart" style="--chart-height: ${height}">
   <svg role="img" tabindex="0" aria-label="A chart, empty as yet"></svg>
@@ -51,8 +50,8 @@ class Plot:
     hint: str = ""  # shown while there is nothing to draw
     summary: str = ""  # what a screen reader says of the chart
 
-    def to_json(self) -> str:
-        """One compact line of JSON, without None and without numbers that JSON cannot hold."""
+    def to_plain(self) -> dict[str, Any]:
+        """`Plot` in `assets/js/types.js`: without None and without numbers that JSON cannot hold."""
         plot = {name: value for name, value in asdict(self).items() if value is not None}
         for series in plot["series"]:
             kept = [index for index, point in enumerate(series["points"]) if all(map(math.isfinite, point))]
@@ -61,28 +60,20 @@ class Plot:
             series["points"] = [
                 [round(x, 6), float(f"{y:.5g}")] for x, y in (series["points"][i] for i in kept)
             ]
-        return json.dumps(plot, separators=(",", ":"), allow_nan=False)
+        return plot
 
 
-class Chart(gr.HTML):
+def chart_markup(height: str) -> str:
+    """What a chart is drawn in, as high as `height`, a CSS length."""
+    return _TEMPLATE.replace("${height}", height)
+
+
+class Chart(View):
     """Shows a `Plot`. Its value travels as text, which Gradio neither compares nor wraps number by number."""
 
     def __init__(self, value: Plot | None = None, *, height: str = "300px", **options: Any) -> None:
-        super().__init__(
-            value=value,
-            html_template=_TEMPLATE,
-            css_template=asset("css/chart.css"),
-            js_on_load=mount("chart/chart"),
-            height=height,
-            **options,
-        )
-
-    def preprocess(self, payload: Any) -> None:
-        """A chart is looked at, not read back: whatever a client sends as its value is dropped."""
-        return None
+        style = asset("css/chart.css")
+        super().__init__("chart/chart", chart_markup(height), value=value, css_template=style, **options)
 
     def postprocess(self, value: Plot | None) -> str:
-        return (value or Plot()).to_json()
-
-    def api_info(self) -> dict[str, Any]:
-        return {"type": "string"}
+        return json.dumps((value or Plot()).to_plain(), separators=(",", ":"), allow_nan=False)

@@ -7,9 +7,11 @@ from typing import Any
 import gradio as gr
 
 from mnist_core.page.components.chart import Chart
-from mnist_core.page.components.pad import DigitPad
+from mnist_core.page.components.pad import DigitPad, Drawing
 from mnist_core.page.components.panel import Panel
+from mnist_core.page.components.reading import Answer, answer
 from mnist_core.page.components.recipe import RecipeForm
+from mnist_core.page.components.view import View
 from mnist_core.page.views import results, status
 from mnist_core.page.views.curves import loss_plot, trace_plot
 from mnist_core.runs import SHIPPED, Runs, Visit, classifier_for
@@ -45,7 +47,7 @@ class Layout:
                 self.plot = Chart(loss_plot(None, []), height="var(--plot-height)", elem_id="loss-plot")
             with gr.Column(scale=3, min_width=240, elem_id="watcher"):
                 self.pad = DigitPad(small=True)
-                self.reading = gr.HTML(status.reading(None, ""), elem_id="small-reading")
+                self.reading = View("small_reading", '<p class="small-answer"></p>', elem_id="small-reading")
                 self.trace = Chart(trace_plot(None), height="var(--trace-height)", elem_id="digit-trace")
                 self.fine_tuning = Panel(value=status.fine_tuning(Visit()), elem_id="lesson")
                 self.upload = gr.UploadButton("Upload weights", size="sm", elem_id="upload-weights")
@@ -78,16 +80,11 @@ class Layout:
         """What the tab should show of a visit now; `panel` says whether to render the results again."""
         run, active = visit.shown, visit.active
         compared = [each for each in list(visit.runs.values()) if each.id in visit.compared]
-        reader = (
-            run.classifier() if run is not None and run.weights is not None else classifier_for("", SHIPPED)
-        )
-        prediction = reader.predict(visit.pad.ink) if visit.pad.ink is not None else None
-        by = run.name if run is not None and run.weights is not None else "The built-in model"
         updates: Updates = {
             self.status: status.status(run, runs.slot.place(run) if run else 0, runs.digits.progress),
             self.plot: loss_plot(run, compared),
             self.trace: trace_plot(run),
-            self.reading: status.reading(prediction, by),
+            self.reading: small_answer(visit),
             self.said: status.state(run),
         }
         if panel:
@@ -112,3 +109,12 @@ class Layout:
         trained = [(run.name, run.id) for run in learned]
         names = [("the built-in model", SHIPPED), *trained]
         return gr.update(choices=names, value=choice, visible=bool(trained))
+
+
+def small_answer(visit: Visit, number: int = 0) -> Answer:
+    """What the shown run's weights so far, else the built-in model, read on the visit's pad."""
+    run = visit.shown
+    trained = run is not None and run.weights is not None
+    classifier = run.classifier() if trained else classifier_for("", SHIPPED)
+    name = run.name if trained else "The built-in model"
+    return answer(Drawing(number, visit.pad.image), classifier, name)

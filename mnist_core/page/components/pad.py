@@ -1,7 +1,7 @@
 """The drawing pad: a canvas of our own on `gr.HTML`, ready at once, read while the pen moves.
 
-All pads of a page show one sheet of ink (`assets/js/ink`). Each change of it reaches the server as one
-line of text, a crop of the ink in grey levels, and comes out here as a `Drawing`.
+All pads of a page show one sheet of ink (`assets/js/ink`). Each change of it reaches the page's routes as a
+crop of the ink in grey levels, and comes out here as a `Drawing`.
 """
 
 from __future__ import annotations
@@ -9,24 +9,22 @@ from __future__ import annotations
 import base64
 import binascii
 import io
-import re
 import zlib
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-import gradio as gr
 import numpy as np
 from PIL import Image
+from pydantic import BaseModel, Field
 
-from mnist_core.page.theme import mount
+from mnist_core.page.components.view import View
+from mnist_core.page.http.routes import FROM_PAGES
 
 SHEET_SIZE = 560  # pixels; the longest side that a page sends
 PAPER = 255
-_LINE = re.compile(
-    r"(?P<number>\d{1,9}) (?P<sheet>\d{1,3}x\d{1,3}) (?P<crop>\d{1,3}x\d{1,3}\+\d{1,3}\+\d{1,3}) "
-    r"(?P<data>[A-Za-z0-9+/]*={0,2})"
-)
 # Noise does not deflate: as many bytes as pixels and a little more, and four characters for three of them.
-_LONGEST_DATA = SHEET_SIZE * SHEET_SIZE * 4 // 3 + 1024  # characters
+_LONGEST_INK = SHEET_SIZE * SHEET_SIZE * 4 // 3 + 1024  # characters
+Side = Annotated[int, Field(ge=1, le=SHEET_SIZE)]  # pixels
+Offset = Annotated[int, Field(ge=0, lt=SHEET_SIZE)]
 
 _TOOLS = (  # class, label, what a pointer's tip adds, the icon's path in a box of 24
     ("undo", "Undo", "Ctrl+Z", "M9 14 4 9l5-5M4 9h10a6 6 0 0 1 0 12h-3"),
@@ -43,6 +41,17 @@ _TOOLS = (  # class, label, what a pointer's tip adds, the icon's path in a box 
 _SMALL_TOOLS = ("undo", "eraser", "clear")
 
 
+class Sent(BaseModel):
+    """An update of the sheet as a page sends it; `Drawing` in `assets/js/types.js`."""
+
+    model_config = FROM_PAGES
+
+    number: Annotated[int, Field(ge=0, lt=10**9)]  # of the update
+    sheet: tuple[Side, Side]  # width and height in pixels
+    crop: tuple[Offset, Offset, Side, Side] | None  # left, top, width and height of the ink; None: blank
+    ink: Annotated[str, Field(max_length=_LONGEST_INK)]  # the crop, see `decode`
+
+
 class Drawing(NamedTuple):
     """What a pad holds: the update's number, and the sheet as a picture, dark on light; None if blank."""
 
@@ -57,10 +66,9 @@ class Picture(NamedTuple):
     caption: str = ""
 
 
-class DigitPad(gr.HTML):
-    """A pad. Wire it with `pad.input(handler, pad, ..., queue=False, trigger_mode="always_last")`.
-
-    Handlers receive a `Drawing`, and lay a `Picture` on all pads by returning one.
+class DigitPad(View):
+    """A pad. What is drawn on it goes from the page's script to the page's routes; handlers lay a `Picture`
+    on all pads by returning one.
 
     Args:
         small: fewer tools, and no element ids: the page's large pad alone has `digit-pad`, `pad-clear`,
@@ -69,60 +77,40 @@ class DigitPad(gr.HTML):
 
     def __init__(self, *, small: bool = False, **options: Any) -> None:
         super().__init__(
-            value=None,
-            html_template=_template(small),
-            js_on_load=mount("pad"),
-            apply_default_css=False,
+            "pad",
+            _template(small),
             elem_id=None if small else "digit-pad",
             elem_classes=["pad", "small"] if small else ["pad"],
             **options,
         )
 
-    def preprocess(self, payload: Any) -> Drawing:
-        """The drawing in a page's line. Raises `ValueError` for anything that a page would not send."""
-        if payload in (None, "") or (isinstance(payload, str) and payload.startswith("paint ")):
-            return Drawing(0, None)
-        return decode(payload)
-
-    def postprocess(self, value: Picture | None) -> str:
-        """The line that lays a picture on the pads; empty for none."""
+    def postprocess(self, value: Picture | None) -> dict[str, str] | None:
+        """The picture as a data address, with its caption."""
         if value is None:
-            return ""
+            return None
         file = io.BytesIO()
         value.image.convert("L").save(file, "PNG")
-        return f"paint data:image/png;base64,{base64.b64encode(file.getvalue()).decode()} {value.caption}"
-
-    def api_info(self) -> dict[str, Any]:
-        return {"type": "string", "description": "a drawing as the page's pad sends it"}
-
-    @staticmethod
-    def to_image(drawing: Drawing) -> Image.Image | None:
-        """The sheet as an "L" picture, black on white; None when nothing is drawn."""
-        return drawing.image
+        data = base64.b64encode(file.getvalue()).decode()
+        return {"picture": f"data:image/png;base64,{data}", "caption": value.caption}
 
 
-def decode(line: Any) -> Drawing:
-    """`NUMBER SHEETxSHEET WIDTHxHEIGHT+LEFT+TOP DATA` -> a `Drawing`.
+def decode(sent: Sent) -> Drawing:
+    """The drawing in an update.
 
-    DATA is the crop, a byte a pixel, 255 for paper, deflated without header (RFC 1951), in base64.
+    `ink` is the crop, a byte a pixel, 255 for paper, deflated without header (RFC 1951), in base64.
 
     Raises:
-        ValueError: the line is not of this form, or its numbers do not fit each other.
+        ValueError: the numbers do not fit each other, or the data are not of that length or form.
     """
-    parts = _LINE.fullmatch(line) if isinstance(line, str) and len(line) <= _LONGEST_DATA + 64 else None
-    if parts is None:
-        raise ValueError("That is not a drawing as the pad sends it. Reload the page and draw again.")
-    sheet_width, sheet_height = map(int, parts["sheet"].split("x"))
-    width, height, left, top = map(int, re.split(r"[x+]", parts["crop"]))
-    fits = left + width <= sheet_width <= SHEET_SIZE and top + height <= sheet_height <= SHEET_SIZE
-    if not (fits and sheet_width and sheet_height):
+    if sent.crop is None:
+        return Drawing(sent.number, None)
+    (sheet_width, sheet_height), (left, top, width, height) = sent.sheet, sent.crop
+    if left + width > sheet_width or top + height > sheet_height:
         raise ValueError("That drawing does not fit its sheet. Reload the page and draw again.")
-    if not width * height:
-        return Drawing(int(parts["number"]), None)
     sheet = np.full((sheet_height, sheet_width), PAPER, np.uint8)
-    crop = np.frombuffer(_inflate(parts["data"], width * height), np.uint8).reshape(height, width)
+    crop = np.frombuffer(_inflate(sent.ink, width * height), np.uint8).reshape(height, width)
     sheet[top : top + height, left : left + width] = crop
-    return Drawing(int(parts["number"]), Image.fromarray(sheet))
+    return Drawing(sent.number, Image.fromarray(sheet))
 
 
 def _inflate(data: str, size: int) -> bytes:

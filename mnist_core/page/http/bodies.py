@@ -60,10 +60,8 @@ def check_session(value: Any) -> str:
     return value
 
 
-def check_call(
-    call: dict[str, Any], api_name: str | None, functions: dict[int, Any]
-) -> tuple[dict[str, Any], Any]:
-    """A call of one of the page's functions, as Gradio will get it, and Gradio's function.
+def check_call(call: dict[str, Any], api_name: str | None, functions: dict[int, Any]) -> dict[str, Any]:
+    """A call of one of the page's functions, as Gradio will get it.
 
     Args:
         call: the JSON object received.
@@ -86,7 +84,7 @@ def check_call(
     if not _is_index(call.get("trigger_id")):
         raise RequestError(422, "The trigger_id must be a whole number.")
     _check_files(data)
-    return {key: call[key] for key in _CALL_FIELDS if key in call}, function
+    return {key: call[key] for key in _CALL_FIELDS if key in call}
 
 
 def _is_index(value: Any) -> bool:

@@ -1,8 +1,8 @@
 """Whose fault it was: every error in a handler becomes a sentence for the visitor, and ours are counted.
 
-What fails before a handler is reached is the request's fault. A `ValueError` that this package raises
-itself is a sentence meant for the visitor. Anything else is our own fault: the visitor is told so, the log
-has the traceback, and `/health` shows the count.
+What fails before a handler is reached is the request's fault, unless our own page sent it (`middleware`
+knows). A `ValueError` that this package raises itself is a sentence meant for the visitor. Anything else is
+our own fault: the visitor is told so, the log has the traceback, and `/health` shows the count.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ import gradio as gr
 Answer = TypeVar("Answer")
 
 CACHE_SECONDS = 3600  # uploaded and generated files are deleted once an hour, when they are older than that
-OURS = (
-    "Something broke here"  # the title that tells our own fault from a visitor's mistake, also to `headers`
-)
+# Titles that tell `headers` a visitor's mistake from our own fault, and from what no page of ours sends.
+OURS, MALFORMED = "Something broke here", "Not what the page sends"
 APOLOGY = (
     "That was our fault, not yours, and it has been logged. Try again; the rest of the page still works."
 )
@@ -45,7 +44,12 @@ class CarefulBlocks(gr.Blocks):
             error.print_exception = False
             raise
         except Exception as error:
-            raise gr.Error(unreadable(error, block_fn), print_exception=False) from error
+            sentence = own_sentence(error)
+            if sentence is not None:
+                raise gr.Error(sentence, print_exception=False) from error
+            expected = ", ".join(block.get_block_name() for block in block_fn.inputs)
+            told = UNREADABLE.format(expected=expected)
+            raise gr.Error(told, title=MALFORMED, print_exception=False) from error
 
     async def call_function(self, *arguments: Any, **options: Any) -> Any:
         return await self._blame(super().call_function(*arguments, **options))
@@ -66,12 +70,6 @@ class CarefulBlocks(gr.Blocks):
             self.faults += 1
             log.exception("A handler failed")
             raise gr.Error(APOLOGY, title=OURS, print_exception=False) from error
-
-
-def unreadable(error: BaseException, block_fn: Any) -> str:
-    """The sentence for values from which a function's inputs cannot be made."""
-    expected = ", ".join(block.get_block_name() for block in block_fn.inputs)
-    return own_sentence(error) or UNREADABLE.format(expected=expected)
 
 
 def own_sentence(error: BaseException) -> str | None:

@@ -11,7 +11,7 @@ from starlette.types import Message, Scope, Send
 
 from mnist_core.page.http import visit
 from mnist_core.page.http.bodies import RequestError
-from mnist_core.page.http.errors import APOLOGY, OURS
+from mnist_core.page.http.errors import APOLOGY, MALFORMED, OURS
 from mnist_core.page.theme import asset
 
 # Who may frame the page is the host's choice, so `Answer` adds it. Gradio's bundle compiles templates and
@@ -58,7 +58,8 @@ class Answer:
     """An ASGI `send` that inspects Gradio's answer to one request.
 
     Success passes through, with headers; the page itself gets the visit's script; any other answer is held
-    back and rewritten as a sentence. `faults` is 1 when it was our own fault and not yet counted.
+    back and rewritten as a sentence. `faults` is 1 when it was our own fault and not yet counted; `refusal`
+    is the sentence of a 422, which a page of ours never deserves.
 
     Args:
         scope: of the request.
@@ -78,6 +79,7 @@ class Answer:
         self.headers = [*_HEADERS, *policies]
         self.started = False  # something has been sent on
         self.faults = 0
+        self.refusal: str | None = None
         self._start: Message | None = None  # of an answer held back
         self._parts: list[bytes] = []
 
@@ -106,14 +108,16 @@ class Answer:
             return
         status, sentence = start["status"], _told(body)
         if self.call and status == 500 and sentence:  # from a handler: a mistake, or a fault already counted
-            status = 500 if _is_ours(body) else 400
+            status = {OURS: 500, MALFORMED: 422}.get(orjson.loads(body).get("title"), 400)
         elif status >= 500 and status != 503:
             self.faults += 1
             sentence = APOLOGY
-        await self.json(status, _say(sentence or _SENTENCES.get(status, _SENTENCES[400])))
+        await self.refuse(RequestError(status, sentence or _SENTENCES.get(status, _SENTENCES[400])))
 
     async def refuse(self, refusal: RequestError) -> None:
         """Send a refusal as JSON, unless an answer is already under way."""
+        if refusal.status == 422:
+            self.refusal = refusal.sentence
         if not self.started:
             await self.json(refusal.status, _say(refusal.sentence))
 
@@ -160,7 +164,3 @@ def _told(body: bytes) -> str | None:
         return None
     told = value.get("error") or value.get("detail") if isinstance(value, dict) else None
     return told if isinstance(told, str) and " " in told else None
-
-
-def _is_ours(body: bytes) -> bool:
-    return orjson.loads(body).get("title") == OURS

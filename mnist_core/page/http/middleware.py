@@ -32,8 +32,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mnist_core.page.http import visit
 from mnist_core.page.http.bodies import RequestError, check_call, check_session, parse
-from mnist_core.page.http.direct import answer as direct_answer
-from mnist_core.page.http.direct import is_direct
 from mnist_core.page.http.headers import Answer, own_fault
 from mnist_core.page.http.sessions import Sessions
 from mnist_core.runs.limits import overridden
@@ -81,12 +79,25 @@ class Caps:
 
 
 class Guard:
-    """Wraps Gradio's app. One instance per process: it knows the visits of this process only."""
+    """Wraps Gradio's app. One instance per process: it knows the visits of this process only.
+
+    Args:
+        posts: the addresses of our own routes, which take JSON.
+        prefix: below which a proxy shows the page without stripping it.
+        frame_ancestors: the sites that may frame the page.
+    """
 
     def __init__(
-        self, app: ASGIApp, caps: Caps | None = None, *, prefix: str = "", frame_ancestors: str = "'self'"
+        self,
+        app: ASGIApp,
+        caps: Caps | None = None,
+        *,
+        posts: frozenset[str] = frozenset(),
+        prefix: str = "",
+        frame_ancestors: str = "'self'",
     ) -> None:
         self.app = app
+        self.posts = posts
         self.prefix = prefix
         self.frame_ancestors = frame_ancestors
         self.server = secrets.token_hex(4)
@@ -123,6 +134,9 @@ class Guard:
         except Exception as error:
             await own_fault(answer, error)
         self.faults += answer.faults
+        if answer.refusal is not None and _from_our_page(scope):
+            self.faults += 1
+            log.error("Our page sent what we refuse at %s: %s", scope["path"], answer.refusal)
 
     def health(self, scope: Scope) -> dict[str, Any]:
         """What `/health` reports: that the page answers, its uptime, and its count of faults."""
@@ -136,13 +150,13 @@ class Guard:
 
     async def admit(self, scope: Scope, receive: Receive, answer: Answer) -> None:
         """Pass a request on to Gradio, or raise `RequestError`."""
-        path = check_route(scope["method"], scope["path"])
+        path = check_route(scope["method"], scope["path"], self.posts)
         given = parse_qsl(scope["query_string"].decode("latin-1"))
         query = {name: value for name, value in given if name in PARAMETERS}
         scope["query_string"] = urlencode(query).encode()
-        session = function = None
+        session = None
         if scope["method"] == "POST":
-            receive, call, function = await self.checked_body(scope, receive, path)
+            receive, call = await self.checked_body(scope, receive, path)
             session = call.get("session_hash")
         elif path == f"{API}/queue/data":
             session = check_session(query.get("session_hash"))
@@ -155,10 +169,7 @@ class Guard:
         elif path.startswith(f"{API}/file="):
             check_file(path.removeprefix(f"{API}/file="))
         with self.session(session, scope):
-            if function is not None:
-                await answer.json(200, await direct_answer(function, call["data"]))
-            else:
-                await self.app(scope, receive, answer)
+            await self.app(scope, receive, answer)
 
     @contextlib.contextmanager
     def session(self, session: str | None, scope: Scope) -> Iterator[None]:
@@ -176,41 +187,40 @@ class Guard:
         finally:
             self.sessions.close(session)
 
-    async def checked_body(
-        self, scope: Scope, receive: Receive, path: str
-    ) -> tuple[Receive, dict[str, Any], Any]:
+    async def checked_body(self, scope: Scope, receive: Receive, path: str) -> tuple[Receive, dict[str, Any]]:
         """The body, read and checked.
 
         Returns:
-            A `receive` that gives it again, the JSON object in it (empty for a file), and the function that
-            answers it directly, if there is one.
+            A `receive` that gives it again, and the JSON object in it; that is empty for a file and for a
+            route of our own, which reads its body itself.
         """
         if path == f"{API}/upload":
             body = await self.read(scope, receive, self.caps.upload_bytes)
             self.count_upload(len(body))
-            return _again(body, receive), {}, None
+            return _again(body, receive), {}
         kind = dict(scope["headers"]).get(b"content-type", b"").partition(b";")[0].strip().lower()
         if kind != b"application/json":
             raise RequestError(415, "The body must be JSON, sent as application/json.")
-        call = parse(await self.read(scope, receive, self.caps.json_bytes))
+        body = await self.read(scope, receive, self.caps.json_bytes)
+        if path in self.posts:
+            return _again(body, receive), {}
+        call = parse(body)
         if path == f"{API}/reset":  # Gradio does nothing there
-            return _again(orjson.dumps({"event_id": str(call.get("event_id"))}), receive), {}, None
+            return _again(orjson.dumps({"event_id": str(call.get("event_id"))}), receive), {}
         if path == f"{API}/cancel":
             call = check_cancel(call)
         else:
             functions = scope["app"].get_blocks().fns
             name = path.removeprefix(f"{API}/run/") if path.startswith(f"{API}/run/") else None
-            call, function = check_call(call, name, functions)
+            call = check_call(call, name, functions)
             if name is None:
                 check_session(call.get("session_hash"))
-            elif is_direct(function):
-                return receive, call, function
         body = orjson.dumps(call)
         scope["headers"] = [
             (key, str(len(body)).encode() if key == b"content-length" else value)
             for key, value in scope["headers"]
         ]
-        return _again(body, receive), call, None
+        return _again(body, receive), call
 
     async def read(self, scope: Scope, receive: Receive, cap: int) -> bytes:
         """The whole body; refused if larger than `cap` bytes, too slow, or one too many at once."""
@@ -242,8 +252,8 @@ class Guard:
         self.uploads.append((now, size))
 
 
-def check_route(method: str, path: str) -> str:
-    """The path without its trailing slash, if this method has such a route. Raises `RequestError`."""
+def check_route(method: str, path: str, posts: frozenset[str] = frozenset()) -> str:
+    """The path without its trailing slash, if Gradio or `posts` has such a route. Raises `RequestError`."""
     plain = path.rstrip("/") or "/"
     encoded = path.encode()
     names = encoded.split(b"/")
@@ -251,7 +261,7 @@ def check_route(method: str, path: str) -> str:
     if b"\0" in encoded or b".." in names or too_long:
         raise RequestError(404, "There is nothing at this address.")
     readable = plain in GETS or path.startswith(GETS_BELOW)
-    postable = plain in POSTS or path.startswith(POSTS_BELOW)
+    postable = plain in POSTS or plain in posts or path.startswith(POSTS_BELOW)
     if not (readable or postable):
         raise RequestError(404, _nothing_at(path))
     if method not in (("GET", "HEAD") if readable else ("POST",)):
@@ -291,6 +301,11 @@ def check_cancel(call: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(index, int) or isinstance(index, bool) or not isinstance(event, str):
         raise RequestError(422, "To cancel, send session_hash, fn_index (a whole number) and event_id.")
     return {"session_hash": check_session(call.get("session_hash")), "fn_index": index, "event_id": event}
+
+
+def _from_our_page(scope: Scope) -> bool:
+    """Whether a page of this server sent it: no script of another site can set this header."""
+    return dict(scope["headers"]).get(b"sec-fetch-site") == b"same-origin"
 
 
 def _secret(scope: Scope) -> bytes:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import posixpath
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from starlette.requests import Request
@@ -11,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 FOLDER = Path(__file__).resolve().parents[3] / "assets" / "js"
+_IMPORT = re.compile(r'^import .*from "(\..+)";$', re.MULTILINE)
 
 
 def script(request: Request) -> Response:
@@ -35,6 +39,22 @@ def _scripts(folder: Path) -> dict[str, tuple[bytes, str]]:
     return {
         path: (content, f'"{hashlib.sha256(content).hexdigest()[:32]}"') for path, content in contents.items()
     }
+
+
+def with_imports(modules: Iterable[str]) -> list[str]:
+    """The paths below `assets/js` of these modules, named without ending, and of all that they import."""
+    found: dict[str, None] = {}
+    waiting = [f"{name}.js" for name in modules]
+    while waiting:
+        path = waiting.pop(0)
+        if path not in found:
+            found[path] = None
+            text = (FOLDER / path).read_text(encoding="utf-8")
+            waiting += [
+                posixpath.normpath(posixpath.join(posixpath.dirname(path), each))
+                for each in _IMPORT.findall(text)
+            ]
+    return list(found)
 
 
 def scripts_route() -> Route:

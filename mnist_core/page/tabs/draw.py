@@ -7,26 +7,21 @@ import random
 
 import gradio as gr
 from PIL import Image
+from pydantic import BaseModel
 
 from mnist_core.data import load_mnist
 from mnist_core.datasets.digits import Digits
 from mnist_core.datasets.download import mnist_is_here
-from mnist_core.page.components.pad import DigitPad, Drawing, Picture
-from mnist_core.page.components.reading import Answer, Reading, reader
+from mnist_core.page.components.pad import DigitPad, Picture, Sent, decode
+from mnist_core.page.components.reading import Answer, Reading, answer, in_words, reader
 from mnist_core.page.components.samples import Samples
-from mnist_core.page.http.direct import direct
-from mnist_core.runs import SHIPPED
+from mnist_core.page.http.routes import FROM_PAGES, json_route
+from mnist_core.runs import SHIPPED, classifier_for
 
-# One POST for each update and none behind it; the latest drawing wins.
-FOLLOW_THE_PEN = {
-    "queue": False,
-    "trigger_mode": "always_last",
-    "show_progress": "hidden",
-    "api_visibility": "private",
-}
+AT_ONCE = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
-def draw_tab(secret: gr.Component, tab: gr.Tab, page: gr.Blocks) -> gr.Dropdown:
+def draw_tab(tab: gr.Tab, page: gr.Blocks) -> gr.Dropdown:
     """Place the tab's parts; call it inside `tab`.
 
     Returns:
@@ -44,17 +39,30 @@ def draw_tab(secret: gr.Component, tab: gr.Tab, page: gr.Blocks) -> gr.Dropdown:
     with gr.Row(elem_id="samples-row"):
         Samples()
         test_image = gr.Button("A random test image", elem_id="random-test", visible=False, size="sm")
-    pad.input(read, [secret, weights, pad], reading, **FOLLOW_THE_PEN)
-    weights.change(read, [secret, weights, pad], reading, **FOLLOW_THE_PEN)
-    test_image.click(random_test_image, None, pad, **FOLLOW_THE_PEN)
-    gr.on([page.load, tab.select], offer_test_images, None, test_image, **FOLLOW_THE_PEN)
+    weights.change(None, weights, reading, js="(weights) => weights")
+    test_image.click(random_test_image, None, pad, **AT_ONCE)
+    gr.on([page.load, tab.select], offer_test_images, None, test_image, **AT_ONCE)
     return weights
 
 
-@direct
-async def read(secret: str, weights: str | None, drawing: Drawing) -> Answer:
+class ReadRequest(BaseModel):
+    """A drawing, and which weights shall read it: "shipped" or the id of one of the visit's runs."""
+
+    model_config = FROM_PAGES
+
+    weights: str
+    drawing: Sent
+
+
+async def read(secret: str, asked: ReadRequest) -> Answer | None:
     """What the chosen weights read in a drawing."""
-    return await reader.read(secret, weights, drawing)
+    drawing, weights = decode(asked.drawing), asked.weights
+    return await reader.run(
+        (secret, "read"), lambda: answer(drawing, classifier_for(secret, weights), in_words(weights))
+    )
+
+
+ROUTES = [json_route("read", ReadRequest, read)]
 
 
 def offer_test_images() -> gr.Button:

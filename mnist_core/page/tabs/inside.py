@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import contextlib
-import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any, Literal
 from weakref import WeakKeyDictionary
 
 import gradio as gr
 import numpy as np
+from pydantic import BaseModel, Field, model_validator
 
 from mnist_core import runs
 from mnist_core.data import load_mnist
@@ -30,93 +29,78 @@ from mnist_core.explain.activations import (
 from mnist_core.explain.counterfactual import smallest_edit
 from mnist_core.imaging.preprocess import preprocess
 from mnist_core.model import CLASSES, ConvNet
-from mnist_core.page.components.pad import DigitPad, Drawing
-from mnist_core.page.http.direct import direct
-from mnist_core.page.tabs.draw import FOLLOW_THE_PEN
-from mnist_core.page.tabs.playground import toys_part
-from mnist_core.page.theme import mount
-from mnist_core.page.threads import own_thread
+from mnist_core.page.components.pad import DigitPad, Drawing, Sent, decode
+from mnist_core.page.components.view import View
+from mnist_core.page.http.routes import FROM_PAGES, json_route
+from mnist_core.page.threads import Latest
 from mnist_core.runs.run import Run
 
 KNOWN = 2000  # training images among which the nearest are looked for
 NEIGHBOURS = 8
 _MAPS = {"cn1": 16, "cn2": 32, "pool": 32}
 _BELOW = {"cn1": "picture", "cn2": "cn1", "pool": "cn2"}
-_REASONS = ("why", "edit", "nearest")
-_LONGEST_REQUEST = 300  # characters
 _ACTIVATION_NAMES = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "tanh": "tanh", "sigmoid": "the sigmoid"}
 _THIRDS = (("top", "middle", "bottom"), ("left", "centre", "right"))
 
 
-@dataclass(frozen=True)
-class ViewRequest:
+class ViewRequest(BaseModel):
     """What the visitor has unfolded: a map to work out, reasons to give, and what the drawing shall become.
 
-    `still` says that the pen rests, so that what takes longer than a stroke allows may be worked out.
+    `still` says that the pen rests, so that what takes longer than a stroke allows may be worked out. Its
+    twin is `ViewRequest` in `assets/js/types.js`.
     """
 
-    layer: str | None = None
-    map: int = 0
-    open: tuple[str, ...] = ()
-    target: int | None = None
+    model_config = FROM_PAGES
+
+    layer: Literal["cn1", "cn2", "pool"] | None = None
+    map: Annotated[int, Field(ge=0, lt=max(_MAPS.values()))] = 0
+    open: tuple[Literal["why", "edit", "nearest"], ...] = ()
+    target: Annotated[int, Field(ge=0, lt=CLASSES)] | None = None
     still: bool = False
 
-
-class LayerView(gr.HTML):
-    """Shows what `look` returns. Its value comes back as the visitor's `ViewRequest`."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(
-            value=None,
-            html_template=_template(),
-            js_on_load=mount("inside/inside"),
-            apply_default_css=False,
-            elem_id="layer-view",
-            **options,
-        )
-
-    def preprocess(self, payload: Any) -> ViewRequest:
-        """The visitor's request. Raises `gr.Error` for anything that a page would not send."""
-        try:
-            return read_view_request(payload)
-        except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from None
-
-    def postprocess(self, value: dict[str, Any] | None) -> str:
-        return "" if value is None else json.dumps(value, separators=(",", ":"))
-
-    def api_info(self) -> dict[str, Any]:
-        return {"type": "string", "description": "what the page has unfolded, as JSON"}
+    @model_validator(mode="after")
+    def _map_exists(self) -> ViewRequest:
+        if self.layer is not None and self.map >= _MAPS[self.layer]:
+            raise ValueError(f"{self.layer} has {_MAPS[self.layer]} maps")
+        return self
 
 
-def inside_tab(secret: gr.Component, reader: gr.Component) -> None:
+class LayersRequest(BaseModel):
+    """A drawing, whose weights to look through ("shipped" or a run's id), and what to show of it."""
+
+    model_config = FROM_PAGES
+
+    weights: str
+    drawing: Sent
+    view: ViewRequest
+
+
+def inside_tab(weights: gr.Dropdown) -> None:
     """The tab's contents.
 
     Args:
-        secret: the visit's.
-        reader: which weights read the pad, "shipped" or a run's id.
+        weights: which weights read the pad, "shipped" or a run's id.
     """
     with gr.Row(elem_id="inside"):
         with gr.Column(scale=1, min_width=220):
-            pad = DigitPad(small=True)
+            DigitPad(small=True)
         with gr.Column(scale=3, min_width=320):
-            view = LayerView()
-    for event in (pad.input, view.input):
-        event(look_soon, [secret, reader, pad, view], view, **FOLLOW_THE_PEN)
-    toys_part()
+            view = View("inside/inside", _template(), value=runs.SHIPPED, elem_id="layer-view")
+    weights.change(None, weights, view, js="(weights) => weights")
 
 
-@direct
-async def look_soon(
-    secret: str, reader: str | None, drawing: Drawing, request: ViewRequest
-) -> dict[str, Any]:
+async def show_layers(secret: str, asked: LayersRequest) -> dict[str, Any] | None:
     """`look`, on a thread of its own, so that nothing waits for it."""
-    thread = _patient if request.still else _prompt
-    return await asyncio.wrap_future(thread.submit(look, secret, reader, drawing, request))
+    drawing = decode(asked.drawing)
+    thread = _patient if asked.view.still else _prompt
+    return await thread.run(secret, lambda: look(secret, asked.weights, drawing, asked.view))
+
+
+ROUTES = [json_route("layers", LayersRequest, show_layers)]
 
 
 def look(secret: str, reader: str | None, drawing: Drawing, request: ViewRequest) -> dict[str, Any]:
-    """Everything that the tab shows of a drawing, ready for JSON."""
+    """Everything that the tab shows of a drawing; `Layers` in `assets/js/types.js`."""
     model = runs.classifier_for(secret, reader).model
     run = _run(secret, reader)
     picture = preprocess(drawing.image) if drawing.image else np.zeros((28, 28), np.uint8)
@@ -167,29 +151,6 @@ def _run(secret: str, reader: str | None) -> Run | None:
     with contextlib.suppress(runs.RunError):
         return runs.registry().run(secret, reader)
     return None
-
-
-def read_view_request(text: Any) -> ViewRequest:
-    """The request in a page's line of JSON; nothing unfolded if there is none yet. Raises `ValueError`."""
-    if text in (None, ""):
-        return ViewRequest()
-    problem = ValueError("That is not a choice that this page offers. Reload the page.")
-    if not isinstance(text, str) or len(text) > _LONGEST_REQUEST:
-        raise problem
-    try:
-        request = ViewRequest(**json.loads(text))
-    except (TypeError, ValueError, RecursionError):
-        raise problem from None
-    whole = type(request.map) is int and (request.target is None or type(request.target) is int)
-    listed = isinstance(request.open, list) and all(name in _REASONS for name in request.open)
-    known = request.layer is None or (isinstance(request.layer, str) and request.layer in _MAPS)
-    if not (whole and listed and known and request.still in (True, False)):
-        raise problem
-    if not 0 <= request.map < _MAPS.get(request.layer, 32) or not 0 <= (request.target or 0) < CLASSES:
-        raise problem
-    return ViewRequest(
-        request.layer, request.map, tuple(dict.fromkeys(request.open)), request.target, request.still
-    )
 
 
 def _chosen(model: ConvNet, maps: dict[str, np.ndarray], layer: str, index: int) -> dict[str, Any]:
@@ -265,7 +226,7 @@ def _nearest(model: ConvNet, picture: np.ndarray, order: np.ndarray, request: Vi
 
 _REASON: dict[str, Callable[..., tuple[Any, str]]] = {"why": _why, "edit": _edit, "nearest": _nearest}
 _known_points: WeakKeyDictionary[ConvNet, np.ndarray] = WeakKeyDictionary()
-_prompt, _patient = own_thread("look"), own_thread("edit")  # what follows the pen; what may take longer
+_prompt, _patient = Latest("look"), Latest("edit")  # what follows the pen; what may take longer
 
 
 @lru_cache(maxsize=1)

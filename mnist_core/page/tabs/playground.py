@@ -1,150 +1,103 @@
 """The chapter's toys on the page: a list to choose from, and one renderer for whatever they show.
 
 A toy returns a `Scene` of plain values (`mnist_core.playground`), which `views.scene` turns into HTML;
-`assets/js/toys.js` puts it on the page and sends back what the visitor changed.
+`assets/js/toys.js` puts it on the page and asks again for what the visitor changed.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from functools import cache
 from html import escape
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Annotated, Any, TypedDict
 
 import gradio as gr
+from pydantic import BaseModel, Field
 
-from mnist_core.page.components.chart import Chart
-from mnist_core.page.tabs.draw import FOLLOW_THE_PEN
-from mnist_core.page.theme import asset, mount
+from mnist_core.page.components.chart import chart_markup
+from mnist_core.page.components.view import View
+from mnist_core.page.http.routes import FROM_PAGES, json_route
+from mnist_core.page.tabs.draw import AT_ONCE
+from mnist_core.page.theme import asset
+from mnist_core.page.threads import Latest
 from mnist_core.page.views.scene import plot, render, render_control
 from mnist_core.playground import TOYS, Toy
-from mnist_core.playground.scene import Cells, Scene
+from mnist_core.playground.scene import Cells
 
-_LONGEST_REQUEST = 2000  # characters
 _FORMULAS = [{"left": sign, "right": sign, "display": sign == "$$"} for sign in ("$$", "$")]
-_UNKNOWN = "That is not a toy that this page has. Reload the page."
 _BENCH = (
     '<div class="toy" hidden><div class="toy-controls"></div><div class="toy-parts"></div>'
     '<p class="toy-said" role="status"></p></div>'
+    '<div id="toy-chart" hidden>' + chart_markup("260px") + "</div>"
 )
 
 
-class Played(NamedTuple):
-    """A toy, its controls' values, and what it shows for them."""
+class ToyRequest(BaseModel):
+    """A toy's name, and the values of its controls that are not its defaults."""
 
-    toy: Toy
-    values: dict[str, Any]
-    scene: Scene
+    model_config = FROM_PAGES
 
-
-class ToyList(gr.HTML):
-    """All toys by group. Handlers receive the chosen one."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(
-            value=None,
-            html_template=_list_template(),
-            js_on_load=mount("toy_list"),
-            apply_default_css=False,
-            elem_id="toy-list",
-            **options,
-        )
-
-    def preprocess(self, payload: Any) -> Toy | None:
-        """The chosen toy; None for none. Raises `gr.Error` for one that the page does not have."""
-        if payload in (None, ""):
-            return None
-        if not isinstance(payload, str) or payload not in TOYS:
-            raise gr.Error(_UNKNOWN, print_exception=False)
-        return TOYS[payload]
-
-    def postprocess(self, value: None) -> str:
-        return ""
-
-    def api_info(self) -> dict[str, Any]:
-        return {"type": "string", "description": "a toy's name"}
+    toy: Annotated[str, Field(max_length=40)]
+    values: dict[str, Any] = {}
 
 
-class ToyBench(gr.HTML):
-    """Shows one toy and takes what is changed in it. Handlers receive and return a `Played`, or None."""
+class ToyShown(TypedDict):
+    """A toy as the page shows it; `ToyShown` in `assets/js/types.js`."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(
-            value=None,
-            html_template=_BENCH,
-            js_on_load=mount("toys"),
-            apply_default_css=False,
-            elem_id="toy-bench",
-            **options,
-        )
-
-    def preprocess(self, payload: Any) -> Played | None:
-        """The toy as the visitor has it now. Raises `gr.Error` for anything that a page would not send."""
-        try:
-            return read_request(payload)
-        except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from None
-
-    def postprocess(self, value: Played | None) -> str:
-        if value is None:
-            return ""
-        shown = {
-            "toy": value.toy.name,
-            "values": value.values,
-            "controls": "".join(render_control(each, value.values[each.name]) for each in value.toy.controls),
-            "among": {each.name: each.among for each in value.toy.controls if isinstance(each, Cells)},
-            "parts": "".join(map(render, value.scene.parts)),
-            "said": value.scene.said,
-        }
-        return json.dumps(shown, separators=(",", ":"))
-
-    def api_info(self) -> dict[str, Any]:
-        return {"type": "string", "description": "a toy's name and values, as JSON"}
+    toy: str
+    values: dict[str, Any]  # of every control
+    controls: str  # HTML
+    among: dict[str, tuple[float, ...]]  # what a click turns each editable cell's number into, by control
+    parts: str  # HTML
+    said: str
+    curves: dict[str, Any] | None  # as `Plot` has them
 
 
 def toys_part() -> None:
     """The chapter's part of the tab: the list, then the chosen toy's text, the toy, and its curves."""
-    toy_list = ToyList()
+    toys = View("toy_list", _list_template(), elem_id="toy-list")
     text = gr.Markdown(latex_delimiters=_FORMULAS, elem_id="toy-text")
-    bench = ToyBench()
-    chart = Chart(height="260px", elem_id="toy-chart", visible="hidden")
-    toy_list.input(take, toy_list, [text, bench, chart], **FOLLOW_THE_PEN)
-    bench.input(play, bench, [bench, chart], **FOLLOW_THE_PEN)
+    bench = View("toys", _BENCH, css_template=asset("css/chart.css"), elem_id="toy-bench")
+    toys.input(text_of, toys, text, **AT_ONCE)
+    toys.input(None, toys, bench, js="(toy) => toy")
 
 
-def take(toy: Toy | None) -> tuple[Any, Any, Any]:
-    """A toy at its defaults: its text, itself, its curves."""
-    if toy is None:
-        return gr.skip(), gr.skip(), gr.skip()
-    return f"### {toy.title}\n\n{texts()[toy.title]}", *play(Played(toy, toy.values(), toy.scene()))
+def text_of(name: str | None) -> str:
+    """The chosen toy's title and text, as Markdown."""
+    toy = _toy(name)
+    return f"### {toy.title}\n\n{texts()[toy.title]}"
 
 
-def play(played: Played | None) -> tuple[Any, Any]:
-    """A toy at its controls' values: itself, and its curves if it has any."""
-    if played is None:
-        return gr.skip(), gr.skip()
-    curves = played.scene.curves
-    return played, gr.update(value=plot(curves), visible=True) if curves else gr.update(visible="hidden")
+async def play(secret: str, asked: ToyRequest) -> ToyShown | None:
+    """`show_toy`, on a thread that no drawing waits for."""
+    return await _thread.run(secret, lambda: show_toy(asked))
 
 
-def read_request(text: Any) -> Played | None:
-    """The toy and values in a page's line of JSON; None where there is none. Raises `ValueError`."""
-    if text in (None, ""):
-        return None
-    if not isinstance(text, str) or len(text) > _LONGEST_REQUEST:
-        raise ValueError(_UNKNOWN)
-    try:
-        asked = json.loads(text)
-    except (ValueError, RecursionError):
-        raise ValueError(_UNKNOWN) from None
-    named = isinstance(asked, dict) and isinstance(asked.get("toy"), str) and asked["toy"] in TOYS
-    if not named or not isinstance(asked.get("values", {}), dict):
-        raise ValueError(_UNKNOWN)
-    toy = TOYS[asked["toy"]]
-    values = toy.values(asked.get("values"))
-    return Played(toy, values, toy.show(**values))
+def show_toy(asked: ToyRequest) -> ToyShown:
+    """What a toy shows. Raises `ValueError` for a toy or values that the page does not have."""
+    toy = _toy(asked.toy)
+    values = toy.values(asked.values)
+    scene = toy.show(**values)
+    return {
+        "toy": toy.name,
+        "values": values,
+        "controls": "".join(render_control(each, values[each.name]) for each in toy.controls),
+        "among": {each.name: each.among for each in toy.controls if isinstance(each, Cells)},
+        "parts": "".join(map(render, scene.parts)),
+        "said": scene.said,
+        "curves": plot(scene.curves).to_plain() if scene.curves else None,
+    }
+
+
+ROUTES = [json_route("toy", ToyRequest, play)]
+_thread = Latest("toys")
+
+
+def _toy(name: str | None) -> Toy:
+    if name not in TOYS:
+        raise ValueError("That is not a toy that this page has. Reload the page.")
+    return TOYS[name]
 
 
 @cache

@@ -14,12 +14,15 @@ from typing import Any
 
 import gradio as gr
 from PIL import Image
+from pydantic import BaseModel
 
 from mnist_core.config import TrainConfig, knobs
-from mnist_core.imaging.preprocess import preprocess
 from mnist_core.page import zerogpu
-from mnist_core.page.components.layout import Layout, Updates
-from mnist_core.page.components.pad import Drawing, Picture
+from mnist_core.page.components.layout import Layout, Updates, small_answer
+from mnist_core.page.components.pad import Picture, Sent, decode
+from mnist_core.page.components.reading import Answer, reader
+from mnist_core.page.http.routes import FROM_PAGES, json_route
+from mnist_core.page.tabs.draw import AT_ONCE
 from mnist_core.page.views import results, status
 from mnist_core.runs import SHIPPED, RunError, Visit, registry
 from mnist_core.runs.run import Run
@@ -34,7 +37,6 @@ OPEN_IF_LINKED = f"""() => {{
   const tab = [...document.querySelectorAll("[role=tab]")].find((tab) => tab.textContent.trim() === "Train");
   setTimeout(() => tab?.click(), 200);
 }}"""
-_AT_ONCE = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 _STREAM = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -54,25 +56,22 @@ def train_tab(secret: gr.Component, weights: gr.Dropdown, tab: gr.Tab, page: gr.
         (layout.step, handlers.step, [secret]),
         (layout.stop, handlers.stop, [secret]),
     ):
-        button.click(handler, inputs, layout.all, **_AT_ONCE).then(
+        button.click(handler, inputs, layout.all, **AT_ONCE).then(
             handlers.follow, [secret, weights], [*layout.shown, weights], **_STREAM
         )
     if layout.gpu is not None:
-        layout.gpu.click(handlers.start_on_gpu, [secret, layout.recipe], layout.all, **_AT_ONCE).then(
+        layout.gpu.click(handlers.start_on_gpu, [secret, layout.recipe], layout.all, **AT_ONCE).then(
             handlers.follow_on_gpu, [secret, weights], [*layout.shown, weights], **_STREAM
         )
     for panel in (layout.status, layout.results, layout.fine_tuning):
-        panel.act(handlers.act, [secret, weights, layout.recipe], layout.all, **_AT_ONCE).then(
+        panel.act(handlers.act, [secret, weights, layout.recipe], layout.all, **AT_ONCE).then(
             handlers.follow, [secret, weights], [*layout.shown, weights], **_STREAM
         )
-    layout.upload.upload(handlers.upload, [secret, layout.upload], layout.all, **_AT_ONCE)
+    layout.upload.upload(handlers.upload, [secret, layout.upload], layout.all, **AT_ONCE)
     layout.recipe.input(
-        handlers.choose, [secret, layout.recipe], [layout.start], trigger_mode="always_last", **_AT_ONCE
+        handlers.choose, [secret, layout.recipe], [layout.start], trigger_mode="always_last", **AT_ONCE
     )
-    layout.pad.input(
-        handlers.see, [secret, layout.pad], [layout.reading], trigger_mode="always_last", **_AT_ONCE
-    )
-    tab.select(handlers.open, [secret, weights], [*layout.shown, weights], **_AT_ONCE).then(
+    tab.select(handlers.open, [secret, weights], [*layout.shown, weights], **AT_ONCE).then(
         handlers.follow, [secret, weights], [*layout.shown, weights], **_STREAM
     )
     page.load(None, js=OPEN_IF_LINKED)
@@ -180,13 +179,6 @@ class Handlers:
         if visit.active is not None and visit.active.kind == "trained":
             registry().follow_recipe(secret, visit.active.id, recipe)
         return gr.Button(f"Train · about {status.span(max(1, registry().pace.seconds(recipe)))}")
-
-    def see(self, secret: str, drawing: Drawing) -> str:
-        """Record what is on the pad, for the run to read as it trains."""
-        visit = registry().visit(secret)
-        ink = preprocess(drawing.image) if drawing.image is not None else None
-        visit.pad.ink = ink if ink is not None and ink.any() else None
-        return self.layout.frame(visit, registry(), SHIPPED, panel=False)[self.layout.reading]
 
     def open(self, secret: str, choice: str, request: gr.Request) -> Updates:
         """Show the visit as it stands, after a reload too."""
@@ -328,6 +320,29 @@ def examine_if_asked(secret: str) -> bool:
         return False
     registry().examine(secret, run.id)
     return True
+
+
+class WatchRequest(BaseModel):
+    """What is on the Train tab's pad."""
+
+    model_config = FROM_PAGES
+
+    drawing: Sent
+
+
+async def watch(secret: str, asked: WatchRequest) -> Answer | None:
+    """Keep the drawing for the visit's run to read as it trains, and read it with the weights so far."""
+    drawing = decode(asked.drawing)
+
+    def see() -> Answer:
+        visit = registry().visit(secret)
+        visit.pad.see(drawing.image)
+        return small_answer(visit, drawing.number)
+
+    return await reader.run((secret, "watch"), see)
+
+
+ROUTES = [json_route("watch", WatchRequest, watch)]
 
 
 def leave(request: gr.Request) -> None:

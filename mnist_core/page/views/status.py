@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from html import escape
 
-from mnist_core.classifier import Prediction
 from mnist_core.data import synthetic_count
 from mnist_core.page.components.panel import button, picture
 from mnist_core.runs import Visit
@@ -121,16 +120,6 @@ def _learned(run: Run) -> str:
         f"Right on {yours}: {run.result['right_before']} before, {run.result['right_after']} now. "
         f"Accuracy on {tests}: {before.accuracy:.2%} before, {after.accuracy:.2%} now."
     )
-
-
-def reading(prediction: Prediction | None, by: str) -> str:
-    """The small pad's answer, in one line."""
-    if prediction is None or prediction.guess is None:
-        return '<p class="small-answer">&nbsp;</p>'
-    sure = f"{max(prediction.probabilities):.0%}"
-    said = "reads" if prediction.digit is not None else "is not sure: perhaps"
-    guess = f"<b>{prediction.guess}</b><span>{sure}</span>"
-    return f'<p class="small-answer"><span>{escape(by)} {said}</span>{guess}</p>'
 
 
 def fine_tuning(visit: Visit) -> str:

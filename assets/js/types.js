@@ -1,0 +1,165 @@
+// The values that travel between the page and its server, and between its views. Their twins in Python are named beside
+// them; nothing here runs.
+
+/**
+ * An update of the sheet (`pad.Sent`).
+ * @typedef {object} Drawing
+ * @property {number} number of the update
+ * @property {[number, number]} sheet width and height in pixels
+ * @property {[number, number, number, number] | null} crop left, top, width and height of the ink; null: blank
+ * @property {string} ink the crop, a byte a pixel, 255 for paper, deflated without header, in base64
+ */
+
+/**
+ * @typedef {object} ReadRequest
+ * @property {string} weights "shipped" or a run's id
+ * @property {Drawing} drawing
+ */
+
+/**
+ * @typedef {object} WatchRequest
+ * @property {Drawing} drawing
+ */
+
+/**
+ * One digit that was read (`reading.ReadDigit`).
+ * @typedef {object} ReadDigit
+ * @property {number | null} digit null: not sure that it is one
+ * @property {number | null} guess the most probable digit
+ * @property {string | null} reason why there is no digit
+ * @property {number[]} probabilities ten
+ * @property {string} input 28 by 28 bytes, what the network saw, in base64
+ * @property {[number, number, number, number]} box left, top, right, bottom in parts of the sheet
+ */
+
+/**
+ * What was read in one update (`reading.Answer`).
+ * @typedef {object} Answer
+ * @property {number} number the update's
+ * @property {ReadDigit[]} digits from left to right; none when the sheet is blank
+ * @property {string} [reader] which model read it, in words
+ */
+
+/**
+ * What is unfolded in Look inside (`inside.ViewRequest`).
+ * @typedef {object} ViewRequest
+ * @property {"cn1" | "cn2" | "pool" | null} layer whose map is worked out
+ * @property {number} map
+ * @property {("why" | "edit" | "nearest")[]} open
+ * @property {number | null} target the digit that the smallest edit shall make
+ * @property {boolean} still the pen rests
+ */
+
+/**
+ * @typedef {object} LayersRequest
+ * @property {string} weights "shipped" or a run's id
+ * @property {Drawing} drawing
+ * @property {ViewRequest} view
+ */
+
+/**
+ * One layer's description (`activations.layers`).
+ * @typedef {object} Layer
+ * @property {string} name
+ * @property {number[]} shape
+ * @property {number} parameters
+ * @property {string} code
+ * @property {string} note
+ */
+
+/**
+ * One map in full, with what it was computed from. Numbers are little-endian float32 in base64.
+ * @typedef {object} ChosenMap
+ * @property {"cn1" | "cn2" | "pool"} layer
+ * @property {number} map
+ * @property {string} values
+ * @property {string} below
+ * @property {string | null} weights
+ * @property {number} bias
+ * @property {number} [strongest] of the kernel's weights
+ */
+
+/**
+ * A drawing on its way through the layers (`inside.look`).
+ * @typedef {object} Layers
+ * @property {Layer[]} layers
+ * @property {Record<string, string>} bytes maps in base64: the picture's as grey levels, others signed, 127 the strongest
+ * @property {Record<string, number>} scale the strongest value of each layer
+ * @property {Record<string, [number, number, number][]>} largest each map's largest value, its row, its column
+ * @property {number[]} fc1
+ * @property {number[]} fc2
+ * @property {number[]} log_probabilities
+ * @property {number[]} probabilities
+ * @property {number | null} answer
+ * @property {boolean} blank
+ * @property {string} activation its name
+ * @property {boolean} follows the weights are being trained
+ * @property {boolean} mnist it is here
+ * @property {Record<string, string>} said sentences, by the part that they belong to
+ * @property {ChosenMap} [chosen]
+ * @property {{ digit: number, map: string }[]} [why]
+ * @property {{ picture: string, dabs: [number, number, boolean][], pen: number } | null} [edit]
+ * @property {{ label: number, distance: number, picture: string }[]} [nearest]
+ */
+
+/**
+ * @typedef {object} ToyRequest
+ * @property {string} toy
+ * @property {Record<string, any>} values of the controls that were changed
+ */
+
+/**
+ * A toy (`playground.ToyShown`). `controls` and `parts` are HTML that the server's templates have escaped.
+ * @typedef {object} ToyShown
+ * @property {string} toy
+ * @property {Record<string, any>} values
+ * @property {string} controls
+ * @property {Record<string, number[]>} among
+ * @property {string} parts
+ * @property {string} said
+ * @property {Plot | null} curves
+ */
+
+/**
+ * One curve (`chart.Series`).
+ * @typedef {object} Series
+ * @property {string} name
+ * @property {[number, number][]} points x ascending
+ * @property {number} colour 1 to 6; 0 is grey
+ * @property {string} dash
+ * @property {boolean} faint
+ * @property {boolean} dots
+ * @property {boolean} label the name stands at the curve's end
+ * @property {string[] | null} notes one for each point
+ */
+
+/**
+ * What a chart shows (`chart.Plot`).
+ * @typedef {object} Plot
+ * @property {Series[]} series
+ * @property {{ x: number, name: string }[]} marks
+ * @property {string} [x_name]
+ * @property {string} [y_name]
+ * @property {string} [y_unit]
+ * @property {number} [x_low]
+ * @property {number} [x_high]
+ * @property {boolean} [x_grows]
+ * @property {number} [y_low]
+ * @property {number} [y_high]
+ * @property {boolean} [can_log]
+ * @property {boolean} [log]
+ * @property {string} [hint]
+ * @property {string} [summary]
+ */
+
+/**
+ * What a view gets when it is mounted: its value, set by the page; and what it may ask (`services.js`).
+ * @typedef {object} Host
+ * @property {any} value
+ * @property {(name: string, detail?: object) => void} trigger tells the page of an event
+ * @property {(name: "value", changed: () => void) => void} watch
+ */
+
+/** @typedef {Host & typeof import("./services.js").routes} Services */
+
+export {};
