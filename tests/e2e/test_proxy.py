@@ -20,7 +20,7 @@ import pytest
 from hand import SEVEN, digit, draw, ink
 from pictures import draw as draw_on_canvas
 from proxy import documented, free_port, nginx
-from train_tab import step_of, train_address, until
+from train_tab import LONG, step_of, train_address, until
 from visitors import OFFLINE, Visitor, run
 
 from mnist_core.datasets.synthetic import drawing
@@ -28,7 +28,6 @@ from mnist_core.datasets.synthetic import drawing
 VISITORS, FEWER_VISITORS = 80, 6
 SOURCES = [f"127.0.0.{last}" for last in range(2, 250)]  # addresses of this machine, as visitors have theirs
 UPDATES_PER_SECOND = 2.0  # of each visitor
-RECIPE = {"data": "synthetic", "train_size": 2_000, "epochs": 20}
 TAKEN_OVER = "Another server has taken over"
 
 # Each a way of standing in front of the page: `announced` was started with GRADIO_ROOT_PATH=/digits/.
@@ -67,7 +66,7 @@ def _draw_and_train(page: Any, url: str) -> None:
     """A drawing is read, a run starts, and its steps are followed as they are taken."""
     draw(page, SEVEN)
     assert digit(page) == "7"
-    page.goto(train_address(url, **RECIPE))  # where the page opens with this recipe
+    page.goto(train_address(url, **LONG))  # where the page opens with this recipe
     page.locator("#train-start").click()
     until(page, lambda: step_of(page))
     seen = step_of(page)
@@ -76,7 +75,7 @@ def _draw_and_train(page: Any, url: str) -> None:
 
 @pytest.mark.browser
 def test_behind_a_proxy_the_page_draws_trains_and_streams_or_says_what_to_set(
-    fronts: dict[str, str], open_page: Callable[..., Any]
+    data_folder: Path, fronts: dict[str, str], open_page: Callable[..., Any]
 ) -> None:
     refused = httpx.get(fronts.pop("the prefix passed on, unannounced") + "/")
     assert refused.status_code == 404
@@ -222,7 +221,7 @@ def _check_replicas(
 
 @pytest.mark.browser
 def test_a_visit_stays_on_its_copy_and_is_told_when_that_is_killed(
-    start_server: Callable[..., Any], open_page: Callable[..., Any], tmp_path: Path
+    data_folder: Path, start_server: Callable[..., Any], open_page: Callable[..., Any], tmp_path: Path
 ) -> None:
     with _replicas(start_server, tmp_path) as (url, copies):
         page = open_page(f"{url}/")
