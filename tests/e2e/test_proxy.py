@@ -73,6 +73,7 @@ def _draw_and_train(page: Any, url: str) -> None:
     until(page, lambda: step_of(page) > seen)
 
 
+@pytest.mark.mnist
 @pytest.mark.browser
 def test_behind_a_proxy_the_page_draws_trains_and_streams_or_says_what_to_set(
     data_folder: Path, fronts: dict[str, str], open_page: Callable[..., Any]
@@ -219,6 +220,7 @@ def _check_replicas(
         assert way == ([doomed, other] if index in hit else [other])
 
 
+@pytest.mark.mnist
 @pytest.mark.browser
 def test_a_visit_stays_on_its_copy_and_is_told_when_that_is_killed(
     data_folder: Path, start_server: Callable[..., Any], open_page: Callable[..., Any], tmp_path: Path
