@@ -31,7 +31,7 @@ async () => {
   canvas.addEventListener('pointerdown', () => { record.down = performance.now(); }, true);
   canvas.addEventListener('pointerup', () => {
     const up = performance.now();
-    setTimeout(() => { waiting = { up, number: sheet.latest() }; });
+    setTimeout(() => { waiting = { up, number: sheet.begun() }; });
   });
   new MutationObserver(() => {
     const now = performance.now();

@@ -189,7 +189,7 @@ def test_the_layers_follow_the_pen(server: Any, open_page: OpenPage) -> None:
           const sent = [];
           const plain = window.fetch;
           window.fetch = (...all) => {
-            if (String(all[0]).includes('/run/')) sent.push(performance.now());
+            if (String(all[0]).includes('/api/layers')) sent.push(performance.now());
             return plain(...all);
           };
           new MutationObserver(() => { if (sent.length) window.lags.push(performance.now() - sent.shift()); })

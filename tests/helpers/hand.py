@@ -27,8 +27,8 @@ async () => {
   const { sheet } = await import(new URL("app/ink/sheet.js", document.baseURI));
   const answered = () => Number(document.querySelector('#prediction')?.dataset.update);
   const end = performance.now() + 30_000;
-  while (sheet.drawing() || answered() !== sheet.latest()) {
-    if (performance.now() > end) throw new Error(`update ${sheet.latest()}, answered up to ${answered()}`);
+  while (sheet.drawing() || answered() !== sheet.begun()) {
+    if (performance.now() > end) throw new Error(`update ${sheet.begun()}, answered up to ${answered()}`);
     await new Promise((done) => setTimeout(done, 20));
   }
 }

@@ -76,7 +76,8 @@ def test_a_script_outside_the_folder_is_not_served(
 
 def test_every_module_that_the_page_names_is_served(client: TestClient) -> None:
     sources = [file.read_text(encoding="utf-8") for file in (ROOT / "mnist_core" / "page").rglob("*.py")]
-    mounted = {name for source in sources for name in re.findall(r"js_on_load=mount\(\"([^\"]+)\"", source)}
+    named = r"(?:mount|View|super\(\).__init__)\(\s*\"([a-z_/]+)\"[,)]"
+    mounted = {name for source in sources for name in re.findall(named, source)}
     assert len(mounted) >= 9
     preloaded = re.findall(r'modulepreload" href="app/([^"]+)\.js"', look()["head"])
     assert "ink/sheet" in preloaded

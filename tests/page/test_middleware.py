@@ -282,14 +282,14 @@ def test_a_file_that_no_upload_returned_is_refused(client: httpx.Client, value: 
 def test_an_uploaded_picture_is_read_and_a_broken_one_refused(client: httpx.Client, tmp_path: Path) -> None:
     PIL.Image.new("L", (40, 30)).save(tmp_path / "picture.png")
     picture = (tmp_path / "picture.png").read_bytes()
-    for content, expected in ((picture, 200), (picture[:50], 400), (b"GIF89a<script>", 400), (b"", 400)):
+    for content, expected in ((picture, 200), (picture[:50], 422), (b"GIF89a<script>", 422), (b"", 422)):
         path = client.post(f"{API}/upload", files={"files": ("a.png", content)}).json()[0]
         answer = _call(client, "width", {"path": path, "meta": {"_type": "gradio.FileData"}})
         assert answer.status_code == expected, answer.text
         if expected == 200:
             assert answer.json()["data"] == [40]
         else:
-            _sentence(answer, 400)
+            _sentence(answer, 422)
     gc.collect()
 
 

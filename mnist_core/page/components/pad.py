@@ -49,7 +49,9 @@ class Sent(BaseModel):
     number: Annotated[int, Field(ge=0, lt=10**9)]  # of the update
     sheet: tuple[Side, Side]  # width and height in pixels
     crop: tuple[Offset, Offset, Side, Side] | None  # left, top, width and height of the ink; None: blank
-    ink: Annotated[str, Field(max_length=_LONGEST_INK)]  # the crop, see `decode`
+    ink: Annotated[
+        str, Field(max_length=_LONGEST_INK, pattern="^[A-Za-z0-9+/]*={0,2}$")
+    ]  # the crop, see `decode`
 
 
 class Drawing(NamedTuple):

@@ -54,17 +54,27 @@ class ToyShown(TypedDict):
     curves: dict[str, Any] | None  # as `Plot` has them
 
 
+class ToyList(View):
+    """All toys by group. Handlers receive the name of the chosen one, as the client sends it."""
+
+    def __init__(self) -> None:
+        super().__init__("toy_list", _list_template(), elem_id="toy-list")
+
+    def preprocess(self, payload: Any) -> Any:
+        return payload
+
+
 def toys_part() -> None:
     """The chapter's part of the tab: the list, then the chosen toy's text, the toy, and its curves."""
-    toys = View("toy_list", _list_template(), elem_id="toy-list")
+    toys = ToyList()
     text = gr.Markdown(latex_delimiters=_FORMULAS, elem_id="toy-text")
     bench = View("toys", _BENCH, css_template=asset("css/chart.css"), elem_id="toy-bench")
     toys.input(text_of, toys, text, **AT_ONCE)
     toys.input(None, toys, bench, js="(toy) => toy")
 
 
-def text_of(name: str | None) -> str:
-    """The chosen toy's title and text, as Markdown."""
+def text_of(name: Any) -> str:
+    """The chosen toy's title and text, as Markdown. Raises `ValueError` for any other name."""
     toy = _toy(name)
     return f"### {toy.title}\n\n{texts()[toy.title]}"
 
@@ -94,8 +104,8 @@ ROUTES = [json_route("toy", ToyRequest, play)]
 _thread = Latest("toys")
 
 
-def _toy(name: str | None) -> Toy:
-    if name not in TOYS:
+def _toy(name: Any) -> Toy:
+    if not isinstance(name, str) or name not in TOYS:
         raise ValueError("That is not a toy that this page has. Reload the page.")
     return TOYS[name]
 
