@@ -1,6 +1,5 @@
 // Asking without falling behind the pen.
-import { sheet } from "./ink/sheet.js";
-/** @import { Drawing } from "./types.js" */
+/** @import { Drawing, Services } from "./types.js" */
 
 const AGAIN = 300; // milliseconds until what another window of the same visit superseded is asked for again
 
@@ -45,11 +44,12 @@ export function latestOnly(ask, show) {
  *
  * @template Result
  * @param {HTMLElement} element the view's
+ * @param {Services["sheet"]} sheet
  * @param {(drawing: Drawing) => Promise<Result | null>} ask
  * @param {(answer: Result) => void} show
  * @returns {() => void} to call when something else than the drawing has changed
  */
-export function followSheet(element, ask, show) {
+export function followSheet(element, sheet, ask, show) {
   let waiting = false; // for the view to be seen
   const changed = latestOnly(() => {
     waiting = element.clientWidth === 0;

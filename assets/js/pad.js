@@ -1,17 +1,17 @@
-// The pads: they take pointers, files and keys, and show the sheet of ink that all of them share (`ink/sheet.js`).
-import { sheet } from "./ink/sheet.js";
+// One pad: it takes pointers, files and buttons, and shows the sheet of ink that all pads share (`ink/sheet.js`).
 import { UNITS } from "./ink/units.js";
-/** @import { Host } from "./types.js" */
+/** @import { Services } from "./types.js" */
 
 const PALM = 600; // milliseconds after a pen's stroke in which touches are taken for the hand's side
 
-const pads = new Set();
-// What all pads share: the tool in hand, when a pen last touched a pad, and the pointer that draws: {id, type}.
-const hand = { eraser: false, penAt: -Infinity, holder: null };
-
-class Pad {
-  constructor(element) {
-    this.element = element;
+export class Pad {
+  /**
+   * @param {HTMLElement} element
+   * @param {ReturnType<typeof import("./ink/sheet.js").createSheet>} sheet
+   * @param {import("./pads.js").Hand} hand
+   */
+  constructor(element, sheet, hand) {
+    Object.assign(this, { element, sheet, hand });
     this.small = element.classList.contains("small");
     this.paper = element.querySelector(".sheet");
     this.canvas = element.querySelector("canvas");
@@ -31,20 +31,20 @@ class Pad {
     if (!this.visible) return;
     const side = Math.round(this.canvas.clientWidth * devicePixelRatio);
     this.surface.resize(side);
-    if (!this.small) sheet.fit(side);
+    if (!this.small) this.sheet.fit(side);
     this.surface.render();
   }
 
   show() {
-    const empty = sheet.empty();
+    const empty = this.sheet.empty();
     this.element.classList.toggle("empty", empty);
-    this.press(".undo", { disabled: !sheet.undoable() });
-    this.press(".redo", { disabled: !sheet.redoable() });
+    this.press(".undo", { disabled: !this.sheet.undoable() });
+    this.press(".redo", { disabled: !this.sheet.redoable() });
     this.press(".clear", { disabled: empty });
-    this.press(".eraser", { pressed: hand.eraser });
-    this.element.classList.toggle("erasing", hand.eraser);
-    this.say(sheet.caption());
-    if (sheet.drawing() || empty) this.boxes.replaceChildren();
+    this.press(".eraser", { pressed: this.hand.eraser });
+    this.element.classList.toggle("erasing", this.hand.eraser);
+    this.say(this.sheet.caption());
+    if (this.sheet.drawing() || empty) this.boxes.replaceChildren();
     this.frame ??= requestAnimationFrame(() => {
       this.frame = null;
       if (this.visible) this.surface.render();
@@ -82,12 +82,12 @@ class Pad {
       element.querySelector(selector)?.addEventListener("click", (event) => {
         if (event.currentTarget.getAttribute("aria-disabled") !== "true") action();
       });
-    click(".undo", sheet.undo);
-    click(".redo", sheet.redo);
-    click(".clear", sheet.clear);
+    click(".undo", this.sheet.undo);
+    click(".redo", this.sheet.redo);
+    click(".clear", this.sheet.clear);
     click(".eraser", () => {
-      hand.eraser = !hand.eraser;
-      for (const pad of pads) pad.show();
+      this.hand.eraser = !this.hand.eraser;
+      this.sheet.show();
     });
     const file = element.querySelector("input[type=file]");
     click(".picture", () => file.click());
@@ -104,44 +104,44 @@ class Pad {
 
   async accept(files) {
     const picture = files.find((file) => file.type.startsWith("image/"));
-    this.say(picture ? await sheet.take(picture) : "Drop an image file here.");
+    this.say(picture ? await this.sheet.take(picture) : "Drop an image file here.");
   }
 
   down(event) {
     if (event.pointerType === "mouse" && event.button !== 0) return;
     event.preventDefault();
     const now = performance.now();
-    if (event.pointerType === "pen") hand.penAt = now;
-    if (event.pointerType === "touch" && now - hand.penAt < PALM) return;
-    if (hand.holder) {
-      if (event.pointerType !== "pen" || hand.holder.type !== "touch") return;
-      sheet.cancel(); // the palm came first
+    if (event.pointerType === "pen") this.hand.penAt = now;
+    if (event.pointerType === "touch" && now - this.hand.penAt < PALM) return;
+    if (this.hand.holder) {
+      if (event.pointerType !== "pen" || this.hand.holder.type !== "touch") return;
+      this.sheet.cancel(); // the palm came first
     }
-    hand.holder = { id: event.pointerId, type: event.pointerType };
+    this.hand.holder = { id: event.pointerId, type: event.pointerType };
     this.canvas.setPointerCapture(event.pointerId);
-    const wiping = hand.eraser || (event.buttons & 32) !== 0; // 32: the other end of a pen
-    sheet.begin(wiping ? "eraser" : "pen", ...this.position(event));
+    const wiping = this.hand.eraser || (event.buttons & 32) !== 0; // 32: the other end of a pen
+    this.sheet.begin(wiping ? "eraser" : "pen", ...this.position(event));
   }
 
   move(event) {
-    if (event.pointerId !== hand.holder?.id || !sheet.drawing()) return;
-    if (event.pointerType === "pen") hand.penAt = performance.now();
+    if (event.pointerId !== this.hand.holder?.id || !this.sheet.drawing()) return;
+    if (event.pointerType === "pen") this.hand.penAt = performance.now();
     const events = event.getCoalescedEvents?.() ?? [];
-    for (const each of events.length ? events : [event]) sheet.extend(...this.position(each));
-    sheet.moved();
+    for (const each of events.length ? events : [event]) this.sheet.extend(...this.position(each));
+    this.sheet.moved();
   }
 
   up(event) {
-    if (event.pointerId !== hand.holder?.id) return;
-    hand.holder = null;
-    if (sheet.drawing() && event.type === "pointerup") sheet.extend(...this.position(event));
-    sheet.end();
+    if (event.pointerId !== this.hand.holder?.id) return;
+    this.hand.holder = null;
+    if (this.sheet.drawing() && event.type === "pointerup") this.sheet.extend(...this.position(event));
+    this.sheet.end();
   }
 
   drop(event) {
-    if (event.pointerId !== hand.holder?.id) return;
-    hand.holder = null;
-    sheet.cancel();
+    if (event.pointerId !== this.hand.holder?.id) return;
+    this.hand.holder = null;
+    this.sheet.cancel();
   }
 
   // Rectangles over what was read as one digit each: [{box: [left, top, right, bottom] from 0 to 1, name, chosen}].
@@ -161,40 +161,16 @@ class Pad {
 
 /**
  * @param {HTMLElement} element
- * @param {Host} host its value is a picture to lay on the pads: {picture: data URL, caption}
+ * @param {Services} services their value is a picture to lay on the pads: {picture: data URL, caption}
  */
-export function mount(element, host) {
-  const pad = new Pad(element);
-  pads.add(pad);
-  sheet.join(pad);
+export function mount(element, services) {
+  services.pads.add(element);
   const load = () => {
-    if (!host.value) return;
-    sheet.paint(host.value.picture, host.value.caption);
-    host.value = null; // the same picture may come again
+    if (!services.value) return;
+    services.sheet.paint(services.value.picture, services.value.caption);
+    services.value = null; // the same picture may come again
   };
-  host.watch("value", load);
+  services.watch("value", load);
   load();
   element.dataset.ready = ""; // from here on nothing that is drawn is lost
 }
-
-// --- the page around the pads ---------------------------------------------------------------------------------
-
-const typing = (target) => target.closest?.("input, textarea, select, [contenteditable=true]");
-const anyVisible = () => [...pads].some((pad) => pad.visible);
-
-document.addEventListener("keydown", (event) => {
-  if (!(event.ctrlKey || event.metaKey) || event.altKey || typing(event.target) || !anyVisible()) return;
-  const key = event.key.toLowerCase();
-  const action = key === "y" || (key === "z" && event.shiftKey) ? sheet.redo : key === "z" ? sheet.undo : null;
-  if (!action) return;
-  event.preventDefault();
-  action();
-});
-
-document.addEventListener("paste", (event) => {
-  const pad = [...pads].find((each) => each.visible);
-  const files = [...(event.clipboardData?.files ?? [])];
-  if (!pad || !files.length || typing(event.target)) return;
-  event.preventDefault();
-  pad.accept(files);
-});

@@ -1,5 +1,4 @@
 // What was read, beside the pad: updated in place, so nothing flickers and nothing moves.
-import { sheet } from "./ink/sheet.js";
 import { followSheet } from "./latest.js";
 import { percent } from "./percent.js";
 /** @import { Answer, Services } from "./types.js" */
@@ -30,6 +29,7 @@ function sentence(digits, drawing) {
  * @param {Services} services their value names the weights that read
  */
 export function mount(element, services) {
+  const { sheet } = services;
   const find = (selector) => element.querySelector(selector);
   const prediction = find("#prediction");
   const verdict = find(".verdict");
@@ -138,6 +138,7 @@ export function mount(element, services) {
   });
 
   show();
-  const changed = followSheet(element, (drawing) => services.read({ weights: services.value, drawing }), load);
+  const ask = (drawing) => services.read({ weights: services.value, drawing });
+  const changed = followSheet(element, sheet, ask, load);
   services.watch("value", changed);
 }

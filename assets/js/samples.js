@@ -1,7 +1,11 @@
 // A sample drawing that is chosen draws itself on the pad.
-import { sheet } from "./ink/sheet.js";
+/** @import { Services } from "./types.js" */
 
-export function mount(element) {
+/**
+ * @param {HTMLElement} element
+ * @param {Services} services
+ */
+export function mount(element, { sheet }) {
   element.addEventListener("click", (event) => {
     const sample = event.target.closest("button");
     if (!sample) return;

@@ -1,4 +1,7 @@
-// What views ask of the server. A page without one would give them other functions of the same names.
+// What the views of this page share, and what they ask of its server. A page without a server would give them other
+// functions of the same names.
+import { createSheet } from "./ink/sheet.js";
+import { createPads } from "./pads.js";
 /** @import { Answer, Layers, LayersRequest, ReadRequest, ToyRequest, ToyShown, WatchRequest } from "./types.js" */
 
 /**
@@ -17,7 +20,15 @@ async function post(name, body) {
   return response.status === 204 ? null : response.json();
 }
 
-export const routes = {
+// Reading `sessionStorage` itself may throw, hence the two functions.
+const sheet = createSheet({
+  getItem: (key) => sessionStorage.getItem(key),
+  setItem: (key, text) => sessionStorage.setItem(key, text),
+});
+
+export const shared = {
+  sheet,
+  pads: createPads(sheet),
   /** @type {(request: ReadRequest) => Promise<Answer | null>} */
   read: (request) => post("read", request),
   /** @type {(request: WatchRequest) => Promise<Answer | null>} */

@@ -153,13 +153,16 @@
  */
 
 /**
- * What a view gets when it is mounted: its value, set by the page; and what it may ask (`services.js`).
+ * What the page tells a view, and hears from it.
  * @typedef {object} Host
  * @property {any} value
  * @property {(name: string, detail?: object) => void} trigger tells the page of an event
  * @property {(name: "value", changed: () => void) => void} watch
  */
 
-/** @typedef {Host & typeof import("./services.js").routes} Services */
+/**
+ * What a view gets when it is mounted: its value, set by the page, what all views share, and what it may ask.
+ * @typedef {Host & typeof import("./services.js").shared} Services
+ */
 
 export {};

@@ -97,8 +97,8 @@ def mount(module: str, *events: str) -> str:
         f'import(new URL("app/{name}.js", document.baseURI))' for name in (module, "services")
     )
     return (
-        f"Promise.all([{imports}]).then(([{{ mount }}, {{ routes }}]) => "
-        f"mount(element, Object.assign({here}, routes)));{triggers}"
+        f"Promise.all([{imports}]).then(([{{ mount }}, {{ shared }}]) => "
+        f"mount(element, Object.assign({here}, shared)));{triggers}"
     )
 
 

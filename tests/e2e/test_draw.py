@@ -23,7 +23,7 @@ OpenPage = Callable[..., Any]
 
 TIMER = """
 async () => {
-  const { sheet } = await import(new URL("app/ink/sheet.js", document.baseURI));
+  const { shared: { sheet } } = await import(new URL("app/services.js", document.baseURI));
   const prediction = document.querySelector('#prediction');
   const record = (window.record = { down: 0, updates: [], lags: [] });
   let waiting = null;
@@ -46,7 +46,7 @@ async () => {
 
 PLAY = """
 async (strokes) => {
-  const { sheet } = await import(new URL("app/ink/sheet.js", document.baseURI));
+  const { shared: { sheet } } = await import(new URL("app/services.js", document.baseURI));
   sheet.play(strokes);
 }
 """

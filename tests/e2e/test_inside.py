@@ -44,7 +44,7 @@ def lay(page: Any, image: Image.Image) -> None:
     before = picture_seen(page)
     page.evaluate(
         """async (picture) => {
-          const { sheet } = await import(new URL("app/ink/sheet.js", document.baseURI));
+          const { shared: { sheet } } = await import(new URL("app/services.js", document.baseURI));
           await sheet.paint(picture);
         }""",
         "data:image/png;base64," + base64.b64encode(file.getvalue()).decode(),

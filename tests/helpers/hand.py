@@ -24,7 +24,7 @@ SCRIBBLE: list[Path] = [
 # The page's own module, which a predicate of `wait_for_function` cannot import: it may not be asynchronous.
 _AT_REST = """
 async () => {
-  const { sheet } = await import(new URL("app/ink/sheet.js", document.baseURI));
+  const { shared: { sheet } } = await import(new URL("app/services.js", document.baseURI));
   const answered = () => Number(document.querySelector('#prediction')?.dataset.update);
   const end = performance.now() + 30_000;
   while (sheet.drawing() || answered() !== sheet.begun()) {

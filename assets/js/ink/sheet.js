@@ -227,6 +227,7 @@ export function createSheet(storage) {
   recall();
   return {
     surface,
+    show,
     fit,
     join,
     mark,
@@ -252,9 +253,3 @@ export function createSheet(storage) {
     onUpdate: (follower) => followers.add(follower),
   };
 }
-
-// The page's one sheet, shared by all pads. Reading `sessionStorage` itself may throw, hence the two functions.
-export const sheet = createSheet({
-  getItem: (key) => sessionStorage.getItem(key),
-  setItem: (key, text) => sessionStorage.setItem(key, text),
-});

@@ -26,7 +26,7 @@ export function mount(element, services) {
   const layers = createLayers(root, view, palette, choose);
   const workedPixel = createWorkedPixel(root, view, palette, choose);
   const reasons = createReasons(root, view, palette, ask);
-  const changed = followSheet(element, request, show);
+  const changed = followSheet(element, services.sheet, request, show);
 
   function request(drawing) {
     const asked = { ...view.request };

@@ -1,0 +1,45 @@
+// The pads of a page: they share one sheet, the tool in hand, and the keyboard.
+import { Pad } from "./pad.js";
+
+/**
+ * What all pads share: whether the eraser is in hand, when a pen last touched a pad (milliseconds), and the pointer that
+ * draws.
+ * @typedef {{ eraser: boolean, penAt: number, holder: { id: number, type: string } | null }} Hand
+ */
+
+const typing = (target) => target.closest?.("input, textarea, select, [contenteditable=true]");
+
+/** @param {ReturnType<typeof import("./ink/sheet.js").createSheet>} sheet */
+export function createPads(sheet) {
+  /** @type {Set<Pad>} */
+  const pads = new Set();
+  /** @type {Hand} */
+  const hand = { eraser: false, penAt: -Infinity, holder: null };
+  const visible = () => [...pads].find((pad) => pad.visible);
+
+  document.addEventListener("keydown", (event) => {
+    if (!(event.ctrlKey || event.metaKey) || event.altKey || typing(event.target) || !visible()) return;
+    const key = event.key.toLowerCase();
+    const action = key === "y" || (key === "z" && event.shiftKey) ? sheet.redo : key === "z" ? sheet.undo : null;
+    if (!action) return;
+    event.preventDefault();
+    action();
+  });
+
+  document.addEventListener("paste", (event) => {
+    const pad = visible();
+    const files = [...(event.clipboardData?.files ?? [])];
+    if (!pad || !files.length || typing(event.target)) return;
+    event.preventDefault();
+    pad.accept(files);
+  });
+
+  /** @param {HTMLElement} element holds the markup of `pad.html` */
+  function add(element) {
+    const pad = new Pad(element, sheet, hand);
+    pads.add(pad);
+    sheet.join(pad);
+  }
+
+  return { add };
+}
