@@ -38,6 +38,30 @@ def test_the_scripts_own_tests_pass_under_node() -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
+@pytest.fixture(scope="session")
+def tools() -> Path:
+    """Where Biome and TypeScript lie, as `tests/js/package.json` pins them; installed by npm unless they are there."""
+    folder = ROOT / "tests" / "js"
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("npm, which comes with Node, is not here")
+    if not (folder / "node_modules").is_dir():
+        command = [npm, "install", "--no-package-lock", "--no-audit", "--no-fund"]
+        installed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if installed.returncode:
+            pytest.skip(f"Node's tools could not be installed: {installed.stderr[-300:]}")
+    return folder / "node_modules" / ".bin"
+
+
+@pytest.mark.parametrize("command", ["biome ci --error-on-warnings", "tsc"])
+def test_the_scripts_and_styles_are_formatted_linted_and_typed(tools: Path, command: str) -> None:
+    name, *options = command.split()
+    run = subprocess.run(
+        [tools / name, *options], cwd=tools.parents[1], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stdout[-5000:] + run.stderr[-5000:]
+
+
 def test_a_module_is_served_as_javascript_and_asked_for_again_only_if_it_changed(client: TestClient) -> None:
     answer = client.get("/app/ink/sheet.js")
     assert answer.status_code == 200

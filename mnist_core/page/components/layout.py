@@ -88,8 +88,7 @@ class Layout:
             self.said: status.state(run),
         }
         if panel:
-            examination = run.examination if run is not None else None
-            updates[self.results] = results.results(visit, run, examination, choice)
+            updates[self.results] = self.results_of(visit, choice)
         paused = run is not None and run.state == "paused" and active is None
         for button, visible in (
             (self.start, active is None and not paused),
@@ -102,6 +101,11 @@ class Layout:
             if button is not None:
                 updates[button] = gr.update(visible=visible or "hidden")
         return updates
+
+    def results_of(self, visit: Visit, choice: str) -> str:
+        """The open panel of the shown run's results."""
+        run = visit.shown
+        return results.results(visit, run, run.examination if run is not None else None, choice)
 
     def choices(self, visit: Visit, choice: str) -> gr.update:
         """The weights that may read the pads, with `choice` selected."""

@@ -8,22 +8,21 @@ import contextvars
 import threading
 import time
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from PIL import Image
 from pydantic import BaseModel
 
 from mnist_core.config import TrainConfig, knobs
 from mnist_core.page import zerogpu
 from mnist_core.page.components.layout import Layout, Updates, small_answer
-from mnist_core.page.components.pad import Picture, Sent, decode
+from mnist_core.page.components.pad import Sent, decode
 from mnist_core.page.components.reading import Answer, reader
 from mnist_core.page.http.routes import FROM_PAGES, json_route
+from mnist_core.page.tabs import actions
 from mnist_core.page.tabs.draw import AT_ONCE
-from mnist_core.page.views import results, status
+from mnist_core.page.views import status
 from mnist_core.runs import SHIPPED, RunError, Visit, registry
 from mnist_core.runs.run import Run
 
@@ -132,7 +131,7 @@ class Handlers:
         await examining
         if await asyncio.to_thread(examine_if_asked, secret):
             reads = run.id if run is not None and over else choice
-            yield {self.layout.results: self._now(visit, reads)[self.layout.results]}
+            yield {self.layout.results: self.layout.results_of(visit, reads)}
 
     async def follow_on_gpu(self, secret: str, choice: str, request: gr.Request) -> AsyncIterator[Updates]:
         """As `follow`, while the visit's run is trained on a GPU in this call's context; both end together.
@@ -156,11 +155,7 @@ class Handlers:
     ) -> Updates:
         """Carry out the action of a button or a field in one of the panels."""
         visit = registry().visit(secret, request.session_hash)
-        wanted = {name: value for name, value in (event._data or {}).items() if isinstance(value, str | bool)}
-        action = _ACTIONS.get(str(wanted.get("act")))
-        if action is None:
-            raise RunError("The page has no such button. Reload it and try again.")
-        return action(self, visit, secret, choice, wanted)
+        return actions.carry_out(actions.Press(self.layout, visit, secret, choice), event._data)
 
     def upload(self, secret: str, path: str | None) -> Updates:
         """Take a file of weights as a run that needs no training."""
@@ -186,92 +181,9 @@ class Handlers:
         registry().warm_up()
         return self._now(visit) | {self.layout.weights: self.layout.choices(visit, choice)}
 
-    # The panels' actions
-
-    def gentler(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
-        run = registry().run(secret, str(wanted.get("run")))
-        rate = run.trouble.learning_rate if run.trouble is not None else None
-        config = replace(run.config, learning_rate=rate or run.config.learning_rate)
-        return self._started(visit, registry().start(secret, config)) | {self.layout.recipe: config}
-
-    def synthetic(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
-        config = replace(registry().run(secret, str(wanted.get("run"))).config, data="synthetic")
-        most = max(100, registry().limits.synthetic - config.non_digits)
-        config = replace(config, train_size=min(config.train_size, most))
-        return self._started(visit, registry().start(secret, config)) | {self.layout.recipe: config}
-
-    def use(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
-        run = registry().run(secret, str(wanted.get("run")))
-        return self._now(visit, run.id) | {self.layout.weights: self.layout.choices(visit, run.id)}
-
-    def undo(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
-        run = registry().run(secret, str(wanted.get("run")))
-        parent = str(run.result.get("parent", SHIPPED))
-        registry().delete(secret, run.id)
-        visit.current = parent if parent in visit.runs else None
-        return self._now(visit, parent) | {self.layout.weights: self.layout.choices(visit, parent)}
-
-    def show(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
-        visit.current = registry().run(secret, str(wanted.get("run"))).id
-        return self._now(visit, choice)
-
-    def compare(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
-        run = registry().run(secret, str(wanted.get("run")))
-        (visit.compared.add if wanted.get("value") is True else visit.compared.discard)(run.id)
-        return self._now(visit, choice)
-
-    def reload(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
-        return {self.layout.recipe: registry().run(secret, str(wanted.get("run"))).config}
-
-    def rename(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
-        registry().rename(secret, str(wanted.get("run")), str(wanted.get("value", "")))
-        return self._now(visit, choice) | {self.layout.weights: self.layout.choices(visit, choice)}
-
-    def delete(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
-        run_id = str(wanted.get("run"))
-        registry().delete(secret, run_id)
-        left = SHIPPED if choice == run_id else choice
-        return self._now(visit, left) | {self.layout.weights: self.layout.choices(visit, left)}
-
-    def panel(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
-        if wanted.get("panel") not in results.PANELS:
-            raise RunError("The page has no such results. Reload it and try again.")
-        visit.panel = str(wanted["panel"])
-        return self._now(visit, choice)
-
-    def mistake(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
-        run = registry().run(secret, str(wanted.get("run")))
-        index = str(wanted.get("index"))
-        found = run.examination.worst if run.examination is not None else []
-        if not index.isdigit() or int(index) >= len(found):
-            raise RunError("There is no such mistake any more. Open the gallery again.")
-        mistake = found[int(index)]
-        caption = f"MNIST test image {mistake.index:,}. It is labelled {mistake.truth}."
-        return {self.layout.pad: Picture(Image.fromarray(255 - mistake.picture), caption)}
-
-    def label(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
-        digit = str(wanted.get("digit"))
-        if visit.pad.ink is None:
-            raise RunError("Draw a digit first, then tap its label.")
-        if digit not in tuple("0123456789") or len(visit.drawings) >= registry().limits.drawings:
-            raise RunError(
-                f"Fine-tuning takes up to {registry().limits.drawings} drawings of the digits 0 to 9."
-            )
-        visit.drawings.append((visit.pad.ink, int(digit)))
-        return {self.layout.fine_tuning: status.fine_tuning(visit)}
-
-    def unlabel(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
-        visit.drawings.clear()
-        return {self.layout.fine_tuning: status.fine_tuning(visit)}
-
-    def fine_tune(self, visit: Visit, secret: str, choice: str, wanted: dict[str, Any]) -> Updates:
-        run = registry().fine_tune(secret, choice, list(visit.drawings))
-        visit.drawings.clear()
-        return self._started(visit, run) | {self.layout.fine_tuning: status.fine_tuning(visit)}
-
     # Shared by the handlers
 
-    def _started(self, visit: Visit, run: Any) -> Updates:
+    def _started(self, visit: Visit, run: Run) -> Updates:
         visit.current = run.id
         return self._now(visit)
 
@@ -291,17 +203,8 @@ class Handlers:
             return {}
         return {
             self.layout.weights: self.layout.choices(visit, run.id),
-            self.layout.results: results.results(visit, run, run.examination, run.id),
+            self.layout.results: self.layout.results_of(visit, run.id),
         }
-
-
-_ACTIONS = {
-    name: getattr(Handlers, name)
-    for name in (
-        "gentler", "synthetic", "use", "undo", "show", "compare", "reload", "rename", "delete", "panel",
-        "mistake", "label", "unlabel", "fine_tune",
-    )
-}  # fmt: skip
 
 
 def _milestones(run: Run | None) -> tuple[Any, ...]:
