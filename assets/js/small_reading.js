@@ -26,5 +26,5 @@ export function mount(element, services) {
   }
 
   services.watch("value", () => services.value && show(services.value));
-  followSheet(element, services.sheet, (drawing) => services.follow({ drawing }), show);
+  followSheet(element, services.sheet, (drawing) => services.readWhileTraining({ drawing }), show);
 }

@@ -40,7 +40,7 @@ def test_the_scripts_own_tests_pass_under_node() -> None:
 
 @pytest.fixture(scope="session")
 def tools() -> Path:
-    """Where Biome and TypeScript lie, as `tests/js/package.json` pins them; installed by npm unless they are there."""
+    """Where Biome and TypeScript lie, as `tests/js/package.json` pins them; npm installs them once."""
     folder = ROOT / "tests" / "js"
     npm = shutil.which("npm")
     if npm is None:
