@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -82,10 +83,10 @@ def _use_toy(page: Any) -> None:
                 f"(slider) => {{ slider.value = slider.{end};"
                 " slider.dispatchEvent(new Event('input', { bubbles: true })); }"
             )
-            _used(page, lambda at=sliders.nth(index), slide=slide: at.evaluate(slide))
+            _used(page, functools.partial(sliders.nth(index).evaluate, slide))
     cells = page.locator(".toy-parts button")
     for index in range(min(12, cells.count())):
-        _used(page, lambda index=index: page.locator(".toy-parts button").nth(index).dispatch_event("click"))
+        _used(page, functools.partial(cells.nth(index).dispatch_event, "click"))
 
 
 def test_every_control_of_every_toy(page: Any) -> None:
