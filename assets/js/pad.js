@@ -2,7 +2,7 @@
 import { UNITS } from "./ink/units.js";
 /** @import { Services } from "./types.js" */
 
-const PALM = 600; // milliseconds after a pen's stroke in which touches are taken for the hand's side
+const PEN_AWAY = 30_000; // milliseconds without a pen until touches are fingers again, not the hand that holds it
 
 export class Pad {
   /**
@@ -37,11 +37,12 @@ export class Pad {
 
   show() {
     const empty = this.sheet.empty();
+    if (empty) this.hand.eraser = false; // nothing is left to erase
     this.element.classList.toggle("empty", empty);
     this.press(".undo", { disabled: !this.sheet.undoable() });
     this.press(".redo", { disabled: !this.sheet.redoable() });
     this.press(".clear", { disabled: empty });
-    this.press(".eraser", { pressed: this.hand.eraser });
+    this.press(".eraser", { pressed: this.hand.eraser, disabled: empty });
     this.element.classList.toggle("erasing", this.hand.eraser);
     this.say(this.sheet.caption());
     if (this.sheet.drawing() || empty) this.boxes.replaceChildren();
@@ -112,11 +113,12 @@ export class Pad {
     event.preventDefault();
     const now = performance.now();
     if (event.pointerType === "pen") this.hand.penAt = now;
-    if (event.pointerType === "touch" && now - this.hand.penAt < PALM) return;
+    if (event.pointerType === "touch" && now - this.hand.penAt < PEN_AWAY) return;
     if (this.hand.holder) {
       if (event.pointerType !== "pen" || this.hand.holder.type !== "touch") return;
       this.sheet.cancel(); // the palm came first
     }
+    document.activeElement?.blur(); // undo belongs to the pad now, not to a field
     this.hand.holder = { id: event.pointerId, type: event.pointerType };
     this.canvas.setPointerCapture(event.pointerId);
     const wiping = this.hand.eraser || (event.buttons & 32) !== 0; // 32: the other end of a pen

@@ -19,7 +19,8 @@ export function createPads(sheet) {
 
   document.addEventListener("keydown", (event) => {
     if (!(event.ctrlKey || event.metaKey) || event.altKey || typing(event.target) || !visible()) return;
-    const key = event.key.toLowerCase();
+    // A Cyrillic or Greek keyboard has the same key in the same place under another letter.
+    const key = /^[a-z]$/i.test(event.key) ? event.key.toLowerCase() : event.code.replace("Key", "").toLowerCase();
     const action = key === "y" || (key === "z" && event.shiftKey) ? sheet.redo : key === "z" ? sheet.undo : null;
     if (!action) return;
     event.preventDefault();

@@ -164,6 +164,41 @@ def test_undo_redo_clear_and_eraser_by_button_and_by_key(server: Any, open_page:
     assert not page.faults
 
 
+def test_the_eraser_is_put_down_with_the_sheet_that_it_erased(server: Any, open_page: OpenPage) -> None:
+    page = open_page(server.url)
+    for renew in (page.locator("#pad-clear"), page.locator(".samples button").first):
+        draw(page, SEVEN)
+        page.locator("#pad-eraser").click()
+        renew.click()
+        at_rest(page)
+        before = ink(page)
+        draw(page, ONE)
+        assert ink(page) > before
+        page.locator("#pad-clear").click()
+
+
+def test_undo_is_on_the_same_key_of_a_keyboard_without_latin_letters(
+    server: Any, open_page: OpenPage
+) -> None:
+    page = open_page(server.url)
+    draw(page, ONE)
+    pressed = "{ key: 'я', code: 'KeyZ', ctrlKey: true, bubbles: true, cancelable: true }"
+    page.evaluate(f"document.body.dispatchEvent(new KeyboardEvent('keydown', {pressed}))")
+    assert ink(page) == 0
+
+
+def test_a_stroke_takes_the_keyboard_from_the_field_that_had_it(server: Any, open_page: OpenPage) -> None:
+    page = open_page(server.url)
+    page.get_by_role("tab", name="Look inside").click()
+    page.get_by_text("What would make it another").click()
+    page.locator(".target").focus()
+    pad = "#inside .pad canvas"
+    draw(page, ONE, pad=pad)
+    assert ink(page, pad)
+    page.keyboard.press("Control+z")
+    assert ink(page, pad) == 0
+
+
 def test_a_reload_keeps_the_ink_and_reads_it_again(server: Any, open_page: OpenPage) -> None:
     page = open_page(server.url)
     draw(page, SEVEN)

@@ -85,3 +85,16 @@ test("what lies before a cleared sheet is forgotten once there are more than 200
   while (history.redo()) redone++;
   assert.equal(redone, 200);
 });
+
+test("where not all fits, what is on the sheet is kept", () => {
+  const kept = {};
+  const small = { ...memory(kept), setItem: (key, text) => { if (text.length > 300) throw new Error("full"); kept[key] = text; } };
+  const history = createHistory(small);
+  const picture = (name) => ({ picture: name.repeat(100), caption: "", box: [0, 0, 1, 1] });
+  for (const name of ["a", "b", "c"]) {
+    history.clear();
+    history.add(picture(name));
+    history.keep();
+  }
+  assert.deepEqual(createHistory(small).recall(), [picture("c")]);
+});

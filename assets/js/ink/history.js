@@ -40,11 +40,15 @@ export function createHistory(storage) {
     return true;
   }
 
+  // Where not all fits, what is on the sheet is kept.
   function keep() {
-    try {
-      storage.setItem(KEY, JSON.stringify({ done, undone }));
-    } catch {
-      // Storage is refused or full: the ink then lasts as long as the page.
+    for (const kept of [{ done, undone }, { done: shown(), undone: [] }]) {
+      try {
+        storage.setItem(KEY, JSON.stringify(kept));
+        return;
+      } catch {
+        // Storage is refused or full.
+      }
     }
   }
 

@@ -1,6 +1,7 @@
 // Pictures for the sheet: decoded once, and made smaller before they are laid on it.
 import { PAPER, SMALL_PICTURE } from "./units.js";
 
+const DARK = "#000000"; // what light ink is laid on
 const LONGEST = 512; // pixels; the longer side of a picture laid on the sheet
 
 async function decode(source) {
@@ -29,6 +30,16 @@ export function pixelsOf(image) {
   return context.getImageData(0, 0, image.width, image.height);
 }
 
+// Whether RGBA pixels are light ink on nothing, which white paper would hide.
+export function isLight(data) {
+  let [ink, light] = [0, 0];
+  for (let i = 0; i < data.length; i += 4) {
+    ink += data[i + 3];
+    light += (data[i + 3] * (data[i] + data[i + 1] + data[i + 2])) / 3;
+  }
+  return ink < 0.9 * 255 * (data.length / 4) && light > 128 * ink;
+}
+
 // A file from the visitor's disk, clipboard or camera -> a data URL, made smaller here, so that little travels.
 export async function shrink(file) {
   const address = URL.createObjectURL(file);
@@ -38,11 +49,12 @@ export async function shrink(file) {
     const canvas = document.createElement("canvas");
     canvas.width = Math.max(1, Math.round(image.width * scale));
     canvas.height = Math.max(1, Math.round(image.height * scale));
-    const context = canvas.getContext("2d");
-    context.fillStyle = PAPER;
-    context.fillRect(0, 0, canvas.width, canvas.height);
+    const context = canvas.getContext("2d", { willReadFrequently: true });
     context.imageSmoothingQuality = "high";
     context.drawImage(image, 0, 0, canvas.width, canvas.height);
+    context.globalCompositeOperation = "destination-over"; // what follows lies beneath
+    context.fillStyle = isLight(context.getImageData(0, 0, canvas.width, canvas.height).data) ? DARK : PAPER;
+    context.fillRect(0, 0, canvas.width, canvas.height);
     const small = Math.max(canvas.width, canvas.height) <= SMALL_PICTURE;
     return small ? canvas.toDataURL("image/png") : canvas.toDataURL("image/jpeg", 0.92);
   } finally {

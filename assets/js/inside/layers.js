@@ -86,10 +86,10 @@ export function createLayers(root, view, palette, choose) {
   }
 
   // The logits' bars are parts of the largest; the log-probabilities' are the probabilities, exp of them.
-  function paintScores({ fc2, log_probabilities: logs, probabilities, answer }) {
+  function paintScores({ fc2, log_probabilities: logs, probabilities, answer, blank }) {
     const high = Math.max(...fc2.map(Math.abs));
     scores("fc2", fc2, fc2.map((value) => value / high), (digit) => number(fc2[digit]), answer);
-    const text = (digit) => `${number(logs[digit])} · ${number(100 * probabilities[digit], 1)} %`;
+    const text = (digit) => number(logs[digit]) + (blank ? "" : ` · ${number(100 * probabilities[digit], 1)} %`);
     scores("log_probabilities", logs, probabilities, text, answer);
   }
 
