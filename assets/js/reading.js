@@ -138,7 +138,7 @@ export function mount(element, services) {
   });
 
   show();
-  const ask = (drawing) => services.read({ weights: services.value, drawing });
+  const ask = (drawing) => services.read({ weights: services.value || null, drawing });
   const changed = followSheet(element, sheet, ask, load);
   services.watch("value", changed);
 }

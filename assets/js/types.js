@@ -12,7 +12,7 @@
 
 /**
  * @typedef {object} ReadRequest
- * @property {string} weights "shipped" or a run's id
+ * @property {string | null} weights "shipped" or a run's id; null: "shipped"
  * @property {Drawing} drawing
  */
 
@@ -52,7 +52,7 @@
 
 /**
  * @typedef {object} LayersRequest
- * @property {string} weights "shipped" or a run's id
+ * @property {string | null} weights "shipped" or a run's id; null: "shipped"
  * @property {Drawing} drawing
  * @property {ViewRequest} view
  */

@@ -10,7 +10,15 @@ import gradio as gr
 from mnist_core.page.http.scripts import with_imports
 
 _ASSETS = Path(__file__).resolve().parents[2] / "assets"
-STYLES = ("page.css", "pad.css", "reading.css", "train.css", "inside.css", "toys.css", "contrast.css")  # in this order
+STYLES = (
+    "page.css",
+    "pad.css",
+    "reading.css",
+    "train.css",
+    "inside.css",
+    "toys.css",
+    "contrast.css",
+)  # in this order
 SCRIPTS = ("notice.js",)  # run before Gradio builds the page
 DRAW = ("pad", "reading", "samples", "services")  # the modules that the first tab runs
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")

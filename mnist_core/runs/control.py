@@ -68,14 +68,18 @@ class Runs(Visits):
         self._examining = threading.Lock()
         self._warming: threading.Thread | None = None
 
-    def classifier_for(self, secret: str, choice: str | None) -> Classifier:
-        """What reads this visit's pad: one of its own runs by id, else the built-in model."""
+    def reading_run(self, secret: str, choice: str | None) -> Run | None:
+        """The visit's own run by this id, if it has weights; None leaves its pad to the built-in model."""
         with contextlib.suppress(RunError):
             if isinstance(choice, str) and choice != SHIPPED:
                 run = self.run(secret, choice)
-                if run.weights is not None:
-                    return run.classifier()
-        return _shipped()
+                return run if run.weights is not None else None
+        return None
+
+    def classifier_for(self, secret: str, choice: str | None) -> Classifier:
+        """What reads this visit's pad: one of its own runs by id, else the built-in model."""
+        run = self.reading_run(secret, choice)
+        return run.classifier() if run is not None else shipped_classifier()
 
     # Run control
 
@@ -345,7 +349,8 @@ class Runs(Visits):
 
 
 @functools.cache
-def _shipped() -> Classifier:
+def shipped_classifier() -> Classifier:
+    """The built-in model."""
     return Classifier.load()
 
 
@@ -360,10 +365,3 @@ def _on_ones_own_machine() -> bool:
     """Whether only this machine reaches the page: then runs are archived, and whoever opens it sees them."""
     address = os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
     return not on_a_space() and address in ("127.0.0.1", "localhost", "::1")
-
-
-def classifier_for(secret: str, choice: str | None) -> Classifier:
-    """What reads a visit's pad: one of its own runs, if `choice` is its id; else the built-in model."""
-    if not isinstance(choice, str) or choice == SHIPPED:
-        return _shipped()
-    return registry().classifier_for(secret, choice)

@@ -31,7 +31,7 @@ export function mount(element, services) {
   function request(drawing) {
     const asked = { ...view.request };
     view.request.still = false; // holds for one answer
-    return services.layers({ weights: services.value, drawing, view: asked });
+    return services.layers({ weights: services.value || null, drawing, view: asked });
   }
 
   function ask(changes = {}) {

@@ -14,7 +14,7 @@ from mnist_core.page.components.recipe import RecipeForm
 from mnist_core.page.components.view import View
 from mnist_core.page.views import results, status
 from mnist_core.page.views.curves import loss_plot, trace_plot
-from mnist_core.runs import SHIPPED, Runs, Visit, classifier_for
+from mnist_core.runs import SHIPPED, Runs, Visit, shipped_classifier
 
 Updates = dict[gr.Component, Any]
 
@@ -117,8 +117,7 @@ class Layout:
 
 def small_answer(visit: Visit, number: int = 0) -> Answer:
     """What the shown run's weights so far, else the built-in model, read on the visit's pad."""
-    run = visit.shown
-    trained = run is not None and run.weights is not None
-    classifier = run.classifier() if trained else classifier_for("", SHIPPED)
-    name = run.name if trained else "The built-in model"
-    return answer(Drawing(number, visit.pad.image), classifier, name)
+    run, drawing = visit.shown, Drawing(number, visit.pad.image)
+    if run is not None and run.weights is not None:
+        return answer(drawing, run.classifier(), run.name)
+    return answer(drawing, shipped_classifier(), "The built-in model")

@@ -13,7 +13,7 @@ from mnist_core.model import CLASSES
 from mnist_core.page.components.pad import Drawing
 from mnist_core.page.components.view import View
 from mnist_core.page.threads import Latest
-from mnist_core.runs import SHIPPED, classifier_for
+from mnist_core.runs import SHIPPED, registry, shipped_classifier
 
 SHIPPED_READ = "Read by the built-in model"
 
@@ -49,7 +49,7 @@ reader = Latest("reader")
 
 def warm_up() -> None:
     """Load the built-in model and read once, in the background, so that no visitor waits for it."""
-    reader.submit(lambda: classifier_for("", SHIPPED).read(np.eye(SIZE, dtype=np.uint8) * 255))
+    reader.submit(lambda: shipped_classifier().read(np.eye(SIZE, dtype=np.uint8) * 255))
 
 
 class Reading(View):
@@ -62,9 +62,14 @@ class Reading(View):
         super().__init__("reading", _template(), value=SHIPPED, elem_classes=["reading"], **options)
 
 
-def in_words(weights: str) -> str:
-    """Who reads, for the line below the answer."""
-    return SHIPPED_READ if weights == SHIPPED else "Read by weights trained here"
+def read(secret: str, weights: str | None, drawing: Drawing) -> Answer:
+    """What the chosen weights read, "shipped" or one of the visit's runs; the built-in model in their place."""
+    if weights in (None, SHIPPED):
+        return answer(drawing, shipped_classifier(), SHIPPED_READ)
+    run = registry().reading_run(secret, weights)
+    if run is None:
+        return answer(drawing, shipped_classifier(), f"{SHIPPED_READ}: the chosen weights are gone")
+    return answer(drawing, run.classifier(), f"Read by {run.name}")
 
 
 def _as_plain(prediction: Prediction, size: tuple[int, int]) -> ReadDigit:

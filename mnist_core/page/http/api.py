@@ -48,7 +48,7 @@ def predict(path: str) -> dict[str, Any]:
     Raises:
         ValueError: the file holds no picture that can be read.
     """
-    prediction = runs.classifier_for("", runs.SHIPPED).predict(_open(path))
+    prediction = runs.shipped_classifier().predict(_open(path))
     return {
         "digit": prediction.digit,
         "probabilities": prediction.probabilities,

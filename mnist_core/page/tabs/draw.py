@@ -13,10 +13,11 @@ from mnist_core.data import load_mnist
 from mnist_core.datasets.digits import Digits
 from mnist_core.datasets.download import mnist_is_here
 from mnist_core.page.components.pad import DigitPad, Picture, Sent, decode
-from mnist_core.page.components.reading import Answer, Reading, answer, in_words, reader
+from mnist_core.page.components import reading
+from mnist_core.page.components.reading import Answer, Reading, reader
 from mnist_core.page.components.samples import Samples
 from mnist_core.page.http.routes import FROM_PAGES, json_route
-from mnist_core.runs import SHIPPED, classifier_for
+from mnist_core.runs import SHIPPED
 
 AT_ONCE = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
@@ -31,7 +32,7 @@ def draw_tab(tab: gr.Tab, page: gr.Blocks) -> gr.Dropdown:
     with gr.Row(elem_id="draw-layout"):
         pad = DigitPad()
         with gr.Column(elem_id="answer"):
-            reading = Reading()
+            answer = Reading()
             weights = gr.Dropdown(
                 [("the built-in model", SHIPPED)], value=SHIPPED, label="Read by", allow_custom_value=True,
                 visible=False, elem_id="read-by",
@@ -39,27 +40,25 @@ def draw_tab(tab: gr.Tab, page: gr.Blocks) -> gr.Dropdown:
     with gr.Row(elem_id="samples-row"):
         Samples()
         test_image = gr.Button("A random test image", elem_id="random-test", visible=False, size="sm")
-    weights.change(None, weights, reading, js="(weights) => weights")
+    weights.change(None, weights, answer, js="(weights) => weights")
     test_image.click(random_test_image, None, pad, **AT_ONCE)
     gr.on([page.load, tab.select], offer_test_images, None, test_image, **AT_ONCE)
     return weights
 
 
 class ReadRequest(BaseModel):
-    """A drawing, and which weights shall read it: "shipped" or the id of one of the visit's runs."""
+    """A drawing, and which weights shall read it: the id of one of the visit's runs, "shipped", or None for that."""
 
     model_config = FROM_PAGES
 
-    weights: str
+    weights: str | None
     drawing: Sent
 
 
 async def read(secret: str, asked: ReadRequest) -> Answer | None:
     """What the chosen weights read in a drawing."""
-    drawing, weights = decode(asked.drawing), asked.weights
-    return await reader.run(
-        (secret, "read"), lambda: answer(drawing, classifier_for(secret, weights), in_words(weights))
-    )
+    drawing = decode(asked.drawing)
+    return await reader.run((secret, "read"), lambda: reading.read(secret, asked.weights, drawing))
 
 
 ROUTES = [json_route("read", ReadRequest, read)]

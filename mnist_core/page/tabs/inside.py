@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import lru_cache
@@ -14,7 +13,6 @@ import gradio as gr
 import numpy as np
 from pydantic import BaseModel, Field, model_validator
 
-from mnist_core import runs
 from mnist_core.data import load_mnist
 from mnist_core.datasets.digits import Digits
 from mnist_core.datasets.download import DataError, mnist_is_here
@@ -33,7 +31,7 @@ from mnist_core.page.components.pad import DigitPad, Drawing, Sent, decode
 from mnist_core.page.components.view import View
 from mnist_core.page.http.routes import FROM_PAGES, json_route
 from mnist_core.page.threads import Latest
-from mnist_core.runs.run import Run
+from mnist_core.runs import SHIPPED, registry, shipped_classifier
 
 KNOWN = 2000  # training images among which the nearest are looked for
 NEIGHBOURS = 8
@@ -70,7 +68,7 @@ class LayersRequest(BaseModel):
 
     model_config = FROM_PAGES
 
-    weights: str
+    weights: str | None
     drawing: Sent
     view: ViewRequest
 
@@ -85,7 +83,7 @@ def inside_tab(weights: gr.Dropdown) -> None:
         with gr.Column(scale=1, min_width=220):
             DigitPad(small=True)
         with gr.Column(scale=3, min_width=320):
-            view = View("inside/inside", _template(), value=runs.SHIPPED, elem_id="layer-view")
+            view = View("inside/inside", _template(), value=SHIPPED, elem_id="layer-view")
     weights.change(None, weights, view, js="(weights) => weights")
 
 
@@ -101,8 +99,8 @@ ROUTES = [json_route("layers", LayersRequest, show_layers)]
 
 def look(secret: str, reader: str | None, drawing: Drawing, request: ViewRequest) -> dict[str, Any]:
     """Everything that the tab shows of a drawing; `Layers` in `assets/js/types.js`."""
-    model = runs.classifier_for(secret, reader).model
-    run = _run(secret, reader)
+    run = registry().reading_run(secret, reader)
+    model = (run.classifier() if run is not None else shipped_classifier()).model
     picture = preprocess(drawing.image) if drawing.image else np.zeros((28, 28), np.uint8)
     maps = feature_maps(model, picture)
     probabilities = np.exp(maps["log_probabilities"])
@@ -142,15 +140,6 @@ def _layers(model: ConvNet) -> list[dict[str, Any]]:
     first = next(layer.name for layer in shown if "self.activate(" in layer.code)
     notes[first] = f"self.activate is {_ACTIVATION_NAMES[model.activation]}"
     return [{**asdict(layer), "note": notes.get(layer.name, "")} for layer in shown]
-
-
-def _run(secret: str, reader: str | None) -> Run | None:
-    """The visit's run whose weights are looked through; None for the built-in model."""
-    if reader in (None, runs.SHIPPED):
-        return None
-    with contextlib.suppress(runs.RunError):
-        return runs.registry().run(secret, reader)
-    return None
 
 
 def _chosen(model: ConvNet, maps: dict[str, np.ndarray], layer: str, index: int) -> dict[str, Any]:
