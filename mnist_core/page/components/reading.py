@@ -63,7 +63,7 @@ class Reading(View):
 
 
 def read(secret: str, weights: str | None, drawing: Drawing) -> Answer:
-    """What the chosen weights read, "shipped" or one of the visit's runs; the built-in model in their place."""
+    """What the chosen weights read, those of one of the visit's runs or the built-in model."""
     if weights in (None, SHIPPED):
         return answer(drawing, shipped_classifier(), SHIPPED_READ)
     run = registry().reading_run(secret, weights)

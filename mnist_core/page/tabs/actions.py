@@ -15,7 +15,6 @@ from mnist_core.page.views import results, status
 from mnist_core.runs import SHIPPED, RunError, Visit, registry
 from mnist_core.runs.run import Run
 
-
 Text = Annotated[str, Field(max_length=1000)]
 
 

@@ -12,8 +12,8 @@ from pydantic import BaseModel
 from mnist_core.data import load_mnist
 from mnist_core.datasets.digits import Digits
 from mnist_core.datasets.download import mnist_is_here
-from mnist_core.page.components.pad import DigitPad, Picture, Sent, decode
 from mnist_core.page.components import reading
+from mnist_core.page.components.pad import DigitPad, Picture, Sent, decode
 from mnist_core.page.components.reading import Answer, Reading, reader
 from mnist_core.page.components.samples import Samples
 from mnist_core.page.http.routes import FROM_PAGES, json_route
@@ -47,7 +47,7 @@ def draw_tab(tab: gr.Tab, page: gr.Blocks) -> gr.Dropdown:
 
 
 class ReadRequest(BaseModel):
-    """A drawing, and which weights shall read it: the id of one of the visit's runs, "shipped", or None for that."""
+    """A drawing, and the weights to read it: one of the visit's runs' id, "shipped", or None for "shipped"."""
 
     model_config = FROM_PAGES
 
