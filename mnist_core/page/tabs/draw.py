@@ -47,7 +47,7 @@ def draw_tab(tab: gr.Tab, page: gr.Blocks) -> gr.Dropdown:
 
 
 class ReadRequest(BaseModel):
-    """A drawing, and the weights to read it: one of the visit's runs' id, "shipped", or None for "shipped"."""
+    """A drawing, and the weights to read it: the id of one of the visit's runs; else "shipped" or None."""
 
     model_config = FROM_PAGES
 
