@@ -1,4 +1,4 @@
-"""Threads that read drawings leave training its processors, and read no drawing that a newer one has replaced."""
+"""Threads that read drawings leave training its processors, and read none that a newer one has replaced."""
 
 from __future__ import annotations
 
