@@ -99,12 +99,15 @@ export class Pad {
     this.paper.addEventListener("dragover", (event) => event.preventDefault());
     this.paper.addEventListener("drop", (event) => {
       event.preventDefault();
-      this.accept([...event.dataTransfer.files]);
+      const { files, types } = event.dataTransfer;
+      if (!files.length && types.includes("text/uri-list")) this.say("Save that picture first, then drop its image file.");
+      else this.accept([...files]);
     });
   }
 
   async accept(files) {
-    const picture = files.find((file) => file.type.startsWith("image/"));
+    // A file without an extension has no type, and may well be a picture.
+    const picture = files.find(({ type }) => type === "" || type.startsWith("image/"));
     this.say(picture ? await this.sheet.take(picture) : "Drop an image file here.");
   }
 

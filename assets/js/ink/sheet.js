@@ -190,7 +190,7 @@ export function createSheet(storage) {
       await paint(await shrink(file));
       return "";
     } catch {
-      return "This browser cannot show that file as a picture. Try a PNG or a JPEG.";
+      return "This browser cannot show that file as a picture. Try a PNG or a JPEG, to which HEIC can be exported.";
     }
   }
 

@@ -35,7 +35,10 @@ class Layout:
             with gr.Column(scale=5, min_width=300, elem_id="course"):
                 self.recipe = RecipeForm()
                 with gr.Row(elem_id="train-buttons"):
-                    self.start = gr.Button("Train", variant="primary", elem_id="train-start")
+                    # A translated label would no longer follow the recipe.
+                    self.start = gr.Button(
+                        "Train", variant="primary", elem_id="train-start", elem_classes=["notranslate"]
+                    )
                     self.gpu = gr.Button(ON_GPU, elem_id="train-gpu") if gpu else None
                     self.pause = gr.Button("Pause", elem_id="train-pause", visible="hidden")
                     self.resume = gr.Button(
