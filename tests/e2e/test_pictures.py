@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hand import ONE, at_rest, digit, draw
-from PIL import Image
+from PIL import Image, ImageDraw
 
 pytestmark = pytest.mark.browser
 
@@ -79,6 +79,10 @@ def test_a_picture_is_read_and_a_file_that_is_none_is_explained(
         else:
             page.evaluate(GIVE, [how, base64.b64encode(content).decode(), kind])
 
+    for kind in ("image/jpeg", ""):  # a file whose name has no extension has no type
+        give(seven_on_grey_paper(), kind)
+        page.wait_for_function("document.querySelector('#prediction').dataset.digit === '7'")
+        page.locator("#pad-clear").click()
     give(seven_on_grey_paper(), "image/jpeg")
     page.wait_for_function("document.querySelector('#prediction').dataset.digit === '7'")
     give(b"no picture", "image/png")
@@ -86,3 +90,29 @@ def test_a_picture_is_read_and_a_file_that_is_none_is_explained(
     give(b"words", "text/plain")
     page.wait_for_function("document.querySelector('#digit-pad .caption').textContent.includes('image file')")
     assert digit(page) == "7"
+
+
+def test_a_picture_dragged_from_another_page_is_told_what_to_do(server: Any, open_page: OpenPage) -> None:
+    page = open_page(server.url)
+    page.locator(".pad[data-ready]").first.wait_for(state="attached")
+    page.evaluate(
+        """() => {
+          const dataTransfer = new DataTransfer();
+          dataTransfer.setData('text/uri-list', 'https://other.example/seven.png');
+          const drop = new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer });
+          document.querySelector('#digit-pad canvas').dispatchEvent(drop);
+        }"""
+    )
+    caption = page.locator("#digit-pad .caption")
+    assert caption.inner_text() == "Save that picture first, then drop its image file."
+
+
+def test_white_ink_on_nothing_is_laid_on_dark(server: Any, open_page: OpenPage) -> None:
+    image = Image.new("RGBA", (200, 200))
+    ImageDraw.Draw(image).line([(60, 50), (140, 50), (90, 150)], fill=(255, 255, 255, 255), width=14)
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    page = open_page(server.url)
+    chooser = page.locator("#digit-pad input[type=file]")
+    chooser.set_input_files({"name": "seven.png", "mimeType": "image/png", "buffer": file.getvalue()})
+    page.wait_for_function("document.querySelector('#prediction').dataset.digit === '7'")
