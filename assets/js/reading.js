@@ -29,7 +29,7 @@ function sentence(digits, drawing) {
  * @param {Services} services their value names the weights that read
  */
 export function mount(element, services) {
-  const { sheet } = services;
+  const { sheet, chosen } = services;
   const find = (selector) => element.querySelector(selector);
   const prediction = find("#prediction");
   const verdict = find(".verdict");
@@ -41,7 +41,6 @@ export function mount(element, services) {
 
   /** @type {Answer} */
   let answer = { number: 0, digits: [] };
-  let chosen = 0; // which of several digits the bars belong to
   let blankSince = 0; // answers to drawings up to this number came too late
   let resting = null;
 
@@ -59,7 +58,7 @@ export function mount(element, services) {
       write(node, digit ? String(digit.guess) : "?");
       node.className = !digit ? "blank" : digit.digit === null ? "unsure" : "sure";
       set(node, "aria-hidden", String(!digit));
-      if (kind === "BUTTON") set(node, "aria-pressed", String(i === chosen));
+      if (kind === "BUTTON") set(node, "aria-pressed", String(i === chosen.digit()));
     });
   }
 
@@ -67,10 +66,7 @@ export function mount(element, services) {
     const node = document.createElement(kind);
     if (kind === "BUTTON") {
       node.type = "button";
-      node.onclick = () => {
-        chosen = index;
-        show();
-      };
+      node.onclick = () => chosen.choose(index);
     }
     return node;
   }
@@ -96,17 +92,16 @@ export function mount(element, services) {
     const digits = answer.digits;
     const drawing = sheet.drawing();
     const number = digits.every((digit) => digit.digit !== null) ? digits.map((digit) => digit.digit).join("") : "";
-    chosen = Math.min(chosen, Math.max(0, digits.length - 1));
     set(prediction, "data-digit", number.length === 1 ? number : "");
     set(prediction, "data-number", number.length > 1 ? number : "");
     set(prediction, "data-update", String(answer.number));
     showFigures(digits);
-    showBars(digits[chosen]);
-    showInput(digits[chosen]);
+    showBars(digits[chosen.digit()]);
+    showInput(digits[chosen.digit()]);
     write(verdict, sentence(digits, drawing));
     sheet.mark(
       answer.number,
-      digits.length > 1 ? digits.map(({ box, guess }, i) => ({ box, name: String(guess), chosen: i === chosen })) : [],
+      digits.length > 1 ? digits.map(({ box, guess }, i) => ({ box, name: String(guess), chosen: i === chosen.digit() })) : [],
     );
     clearTimeout(resting);
     if (!drawing) resting = setTimeout(announce, REST);
@@ -116,7 +111,7 @@ export function mount(element, services) {
     const digits = answer.digits;
     if (!digits.length) return write(said, "The pad is empty.");
     const one = ({ digit, guess, probabilities }) =>
-      digit === null ? `perhaps ${guess}` : `${guess}, ${Math.round(100 * probabilities[guess])} percent sure`;
+      digit === null ? `perhaps ${guess}` : `${guess}, ${percent(probabilities[guess])} sure`;
     write(said, `Read as ${digits.map(one).join("; ")}. ${sentence(digits, false)}`);
   }
 
@@ -124,8 +119,9 @@ export function mount(element, services) {
   function load(latest) {
     write(reader, latest.reader);
     if (latest.number < answer.number || latest.number <= blankSince) return;
-    if (latest.digits.length !== answer.digits.length) chosen = 0;
+    const same = latest.digits.length === answer.digits.length;
     answer = latest;
+    if (!same) chosen.choose(0);
     show();
   }
 
@@ -138,6 +134,7 @@ export function mount(element, services) {
   });
 
   show();
+  chosen.onChange(show);
   const ask = (drawing) => services.read({ weights: services.value || null, drawing });
   const changed = followSheet(element, sheet, ask, load);
   services.watch("value", changed);

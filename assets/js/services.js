@@ -1,5 +1,6 @@
 // What the views of this page share, and what they ask of its server. A page without a server would give them other
 // functions of the same names.
+import { createChosen } from "./chosen.js";
 import { createSheet } from "./ink/sheet.js";
 import { createPads } from "./pads.js";
 /** @import { Answer, Layers, LayersRequest, ReadRequest, ToyRequest, ToyShown, WatchRequest } from "./types.js" */
@@ -29,6 +30,7 @@ const sheet = createSheet({
 export const shared = {
   sheet,
   pads: createPads(sheet),
+  chosen: createChosen(),
   /** @type {(request: ReadRequest) => Promise<Answer | null>} */
   read: (request) => post("read", request),
   /** @type {(request: WatchRequest) => Promise<Answer | null>} */

@@ -26,5 +26,6 @@ export function mount(element, services) {
   }
 
   services.watch("value", () => services.value && show(services.value));
-  followSheet(element, services.sheet, (drawing) => services.readWhileTraining({ drawing }), show);
+  const ask = (drawing) => services.readWhileTraining({ drawing, digit: services.chosen.digit() });
+  services.chosen.onChange(followSheet(element, services.sheet, ask, show));
 }

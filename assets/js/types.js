@@ -19,6 +19,7 @@
 /**
  * @typedef {object} WatchRequest
  * @property {Drawing} drawing
+ * @property {number} digit which of several a run follows, from the left
  */
 
 /**
@@ -54,6 +55,7 @@
  * @typedef {object} LayersRequest
  * @property {string | null} weights "shipped" or a run's id; null: "shipped"
  * @property {Drawing} drawing
+ * @property {number} digit which of several is looked at, from the left
  * @property {ViewRequest} view
  */
 

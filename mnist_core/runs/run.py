@@ -18,7 +18,6 @@ from mnist_core.classifier import Calibration, Classifier
 from mnist_core.config import TrainConfig
 from mnist_core.engine.events import Change, Evaluation, Event, Finished, Step, Testing
 from mnist_core.engine.history import History, Rows, Trouble, Watch
-from mnist_core.imaging.preprocess import preprocess
 from mnist_core.inference import predict
 from mnist_core.model import CLASSES, ConvNet
 from mnist_core.runs.examine import Examination
@@ -47,17 +46,11 @@ class Pad:
 
     Attributes:
         image: the sheet, dark on light; None when blank.
-        ink: (28, 28) uint8, as the network sees it; None when blank.
+        ink: (28, 28) uint8, the one of its digits that a run follows, as the network sees it; None when blank.
     """
 
     image: Image.Image | None = None
     ink: np.ndarray | None = None
-
-    def see(self, image: Image.Image | None) -> None:
-        """Keep what is drawn now; None for nothing."""
-        ink = preprocess(image) if image is not None else None
-        self.ink = ink if ink is not None and ink.any() else None
-        self.image = image if self.ink is not None else None
 
 
 class Run:

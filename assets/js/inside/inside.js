@@ -31,7 +31,7 @@ export function mount(element, services) {
   function request(drawing) {
     const asked = { ...view.request };
     view.request.still = false; // holds for one answer
-    return services.layers({ weights: services.value || null, drawing, view: asked });
+    return services.layers({ weights: services.value || null, drawing, digit: services.chosen.digit(), view: asked });
   }
 
   function ask(changes = {}) {
@@ -65,4 +65,5 @@ export function mount(element, services) {
   }, FOLLOW);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => setTimeout(() => view.seen && changed()));
   services.watch("value", changed);
+  services.chosen.onChange(changed);
 }

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from mnist_core.classifier import Classifier
 from mnist_core.page.components.chart import Chart
 from mnist_core.page.components.pad import DigitPad, Drawing
 from mnist_core.page.components.panel import Panel
@@ -120,7 +121,12 @@ class Layout:
 
 def small_answer(visit: Visit, number: int = 0) -> Answer:
     """What the shown run's weights so far, else the built-in model, read on the visit's pad."""
-    run, drawing = visit.shown, Drawing(number, visit.pad.image)
-    if run is not None and run.weights is not None:
-        return answer(drawing, run.classifier(), run.name)
-    return answer(drawing, shipped_classifier(), "The built-in model")
+    run = visit.shown
+    name = run.name if run is not None and run.weights is not None else "The built-in model"
+    return answer(Drawing(number, visit.pad.image), shown_classifier(visit), name)
+
+
+def shown_classifier(visit: Visit) -> Classifier:
+    """What reads with the shown run's weights so far; the built-in model where there are none."""
+    run = visit.shown
+    return run.classifier() if run is not None and run.weights is not None else shipped_classifier()

@@ -25,6 +25,7 @@ PAPER = 255
 _LONGEST_INK = SHEET_SIZE * SHEET_SIZE * 4 // 3 + 1024  # characters
 Side = Annotated[int, Field(ge=1, le=SHEET_SIZE)]  # pixels
 Offset = Annotated[int, Field(ge=0, lt=SHEET_SIZE)]
+Place = Annotated[int, Field(ge=0, lt=1000)]  # of one of several digits, from the left
 
 _TOOLS = (  # class, label, what a pointer's tip adds, the icon's path in a box of 24
     ("undo", "Undo", "Ctrl+Z", "M9 14 4 9l5-5M4 9h10a6 6 0 0 1 0 12h-3"),

@@ -13,6 +13,7 @@ import gradio as gr
 import numpy as np
 from pydantic import BaseModel, Field, model_validator
 
+from mnist_core.classifier import Classifier, Prediction
 from mnist_core.data import load_mnist
 from mnist_core.datasets.digits import Digits
 from mnist_core.datasets.download import DataError, mnist_is_here
@@ -24,13 +25,14 @@ from mnist_core.explain.activations import (
     layers,
     nearest_in,
 )
-from mnist_core.explain.counterfactual import smallest_edit
-from mnist_core.imaging.preprocess import preprocess
+from mnist_core.explain.counterfactual import Edit, smallest_edit
+from mnist_core.imaging.preprocess import SIZE
 from mnist_core.model import CLASSES, ConvNet
-from mnist_core.page.components.pad import DigitPad, Drawing, Sent, decode
+from mnist_core.page.components.pad import DigitPad, Drawing, Place, Sent, decode
 from mnist_core.page.components.view import View
 from mnist_core.page.http.routes import FROM_PAGES, json_route
 from mnist_core.page.threads import Latest
+from mnist_core.page.views.percent import percent
 from mnist_core.runs import SHIPPED, registry, shipped_classifier
 
 KNOWN = 2000  # training images among which the nearest are looked for
@@ -38,6 +40,7 @@ NEIGHBOURS = 8
 _MAPS = {"cn1": 16, "cn2": 32, "pool": 32}
 _BELOW = {"cn1": "picture", "cn2": "cn1", "pool": "cn2"}
 _ACTIVATION_NAMES = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "tanh": "tanh", "sigmoid": "the sigmoid"}
+Reason = tuple[Any, str]  # what is shown, and what it says
 _THIRDS = (("top", "middle", "bottom"), ("left", "centre", "right"))
 
 
@@ -64,12 +67,13 @@ class ViewRequest(BaseModel):
 
 
 class LayersRequest(BaseModel):
-    """A drawing, whose weights to look through ("shipped" or a run's id), and what to show of it."""
+    """A drawing, whose weights to look through, which of its digits, and what to show of that."""
 
     model_config = FROM_PAGES
 
     weights: str | None
     drawing: Sent
+    digit: Place = 0
     view: ViewRequest
 
 
@@ -91,34 +95,43 @@ async def show_layers(secret: str, asked: LayersRequest) -> dict[str, Any] | Non
     """`look`, on a thread of its own, so that nothing waits for it."""
     drawing = decode(asked.drawing)
     thread = _patient if asked.view.still else _prompt
-    return await thread.run(secret, lambda: look(secret, asked.weights, drawing, asked.view))
+    return await thread.run(secret, lambda: look(secret, asked.weights, drawing, asked.view, asked.digit))
 
 
 ROUTES = [json_route("layers", LayersRequest, show_layers)]
 
 
-def look(secret: str, reader: str | None, drawing: Drawing, request: ViewRequest) -> dict[str, Any]:
-    """Everything that the tab shows of a drawing; `Layers` in `assets/js/types.js`."""
-    run = registry().reading_run(secret, reader)
-    model = (run.classifier() if run is not None else shipped_classifier()).model
-    picture = preprocess(drawing.image) if drawing.image else np.zeros((28, 28), np.uint8)
+def look(
+    secret: str, weights: str | None, drawing: Drawing, request: ViewRequest, digit: int = 0
+) -> dict[str, Any]:
+    """Everything that the tab shows of a drawing; `Layers` in `assets/js/types.js`.
+
+    Args:
+        digit: which of several digits is looked at, from the left.
+    """
+    run = registry().reading_run(secret, weights)
+    classifier = run.classifier() if run is not None else shipped_classifier()
+    model = classifier.model
+    readings = classifier.read(drawing.image) if drawing.image is not None else []
+    place = min(digit, len(readings) - 1)
+    reading = readings[place] if readings else None
+    picture = reading.model_input if reading is not None else np.zeros((SIZE, SIZE), np.uint8)
     maps = feature_maps(model, picture)
-    probabilities = np.exp(maps["log_probabilities"])
-    order = probabilities.argsort()[::-1]
-    blank = not picture.any()
+    order = maps["log_probabilities"].argsort()[::-1]
+    blank = reading is None
     shown = {
         "layers": _layers(model),
         "bytes": {"picture": _packed(picture), **{name: _signed(maps[name]) for name in _MAPS}},
         "scale": {name: float(np.abs(maps[name]).max()) or 1.0 for name in (*_MAPS, "fc1")},
         "largest": {name: [_largest(values) for values in maps[name]] for name in _MAPS},
         **{name: maps[name].tolist() for name in ("fc1", "fc2", "log_probabilities")},
-        "probabilities": probabilities.tolist(),
+        "probabilities": np.exp(maps["log_probabilities"]).tolist(),
         "answer": None if blank else int(order[0]),
         "blank": blank,
         "activation": _ACTIVATION_NAMES[model.activation],
         "follows": run is not None and run.active,
         "mnist": mnist_is_here(),
-        "said": _said(maps, probabilities, order, blank),
+        "said": {"answer": _read_as(readings, place), **_said(maps, blank)},
     }
     if run and not blank:
         shown["said"]["answer"] += f" The weights are those of {run.name}."
@@ -126,7 +139,7 @@ def look(secret: str, reader: str | None, drawing: Drawing, request: ViewRequest
         shown["chosen"] = _chosen(model, maps, request.layer, request.map)
     for name in request.open:
         if not blank and (name != "edit" or request.still):
-            value, shown["said"][name] = _REASON[name](model, picture, order, request)
+            value, shown["said"][name] = _REASON[name](classifier, picture, order, request)
             shown[name] = value
         elif blank:
             shown["said"][name] = "Draw a digit first."
@@ -135,7 +148,7 @@ def look(secret: str, reader: str | None, drawing: Drawing, request: ViewRequest
 
 def _layers(model: ConvNet) -> list[dict[str, Any]]:
     """The layers for the page, each with a note on its code or its numbers where one is needed."""
-    notes = {"log_probabilities": "the percentages are exp of these numbers"}
+    notes = {"log_probabilities": "the percentages are exp of these numbers, before calibration"}
     shown = layers(model)
     first = next(layer.name for layer in shown if "self.activate(" in layer.code)
     notes[first] = f"self.activate is {_ACTIVATION_NAMES[model.activation]}"
@@ -158,10 +171,10 @@ def _chosen(model: ConvNet, maps: dict[str, np.ndarray], layer: str, index: int)
     }
 
 
-def _why(model: ConvNet, picture: np.ndarray, order: np.ndarray, request: ViewRequest) -> tuple[Any, str]:
+def _why(classifier: Classifier, picture: np.ndarray, order: np.ndarray, request: ViewRequest) -> Reason:
     """Which ink spoke for the answer, and which for the runner-up."""
     first, second = int(order[0]), int(order[1])
-    both = {digit: ink_that_mattered(model, picture, digit) for digit in (first, second)}
+    both = {digit: ink_that_mattered(classifier.model, picture, digit) for digit in (first, second)}
     said = (
         f"Blue ink spoke for the digit, orange ink against it. The {first} rests most on the ink at the "
         f"{_where(both[first])}; what most suggests a {second} lies at the {_where(both[second])}."
@@ -169,11 +182,11 @@ def _why(model: ConvNet, picture: np.ndarray, order: np.ndarray, request: ViewRe
     return [{"digit": digit, "map": _signed(values)} for digit, values in both.items()], said
 
 
-def _edit(model: ConvNet, picture: np.ndarray, order: np.ndarray, request: ViewRequest) -> tuple[Any, str]:
+def _edit(classifier: Classifier, picture: np.ndarray, order: np.ndarray, request: ViewRequest) -> Reason:
     """The smallest edit that turns the answer into the wanted digit, or into any other."""
     if request.target == order[0]:
         return None, f"It is read as a {request.target} already."
-    edit = smallest_edit(model, picture, request.target)
+    edit = smallest_edit(classifier.model, picture, request.target)
     if edit is None:
         wanted = "another digit" if request.target is None else f"a {request.target}"
         return None, f"No edit of at most a fifth of the ink was found that makes it {wanted}."
@@ -185,15 +198,24 @@ def _edit(model: ConvNet, picture: np.ndarray, order: np.ndarray, request: ViewR
     ]
     said = (
         f"To make it a {edit.digit}, {' and '.join(deeds)} as wide as your pen: {edit.change:.0%} of the "
-        f"ink. Read again, it is a {edit.digit} with {_percent(edit.probability)}. "
-        "Solid rings are drawn, dashed rings erased."
+        f"ink. {_read_again(classifier, edit)} Solid rings are drawn, dashed rings erased."
     )
     dabs = [[dab.row, dab.column, dab.drawn] for dab in edit.dabs]
     return {"picture": _packed(edit.picture), "dabs": dabs, "pen": edit.pen}, said
 
 
-def _nearest(model: ConvNet, picture: np.ndarray, order: np.ndarray, request: ViewRequest) -> tuple[Any, str]:
+def _read_again(classifier: Classifier, edit: Edit) -> str:
+    """What the edited picture is read as, at the threshold of every other reading."""
+    again = classifier.predict(edit.picture)
+    with_ = f"{edit.digit} with {percent(again.probabilities[edit.digit])}"
+    return (
+        f"Read again, it is a {with_}." if again.digit is not None else f"Read again, it is unsure: {with_}."
+    )
+
+
+def _nearest(classifier: Classifier, picture: np.ndarray, order: np.ndarray, request: ViewRequest) -> Reason:
     """The training images that the network finds most like the drawing."""
+    model = classifier.model
     try:
         digits = _known_digits()
     except DataError as error:
@@ -213,7 +235,11 @@ def _nearest(model: ConvNet, picture: np.ndarray, order: np.ndarray, request: Vi
     ], said
 
 
-_REASON: dict[str, Callable[..., tuple[Any, str]]] = {"why": _why, "edit": _edit, "nearest": _nearest}
+_REASON: dict[str, Callable[[Classifier, np.ndarray, np.ndarray, ViewRequest], Reason]] = {
+    "why": _why,
+    "edit": _edit,
+    "nearest": _nearest,
+}
 _known_points: WeakKeyDictionary[ConvNet, np.ndarray] = WeakKeyDictionary()
 _prompt, _patient = Latest("look"), Latest("edit")  # what follows the pen; what may take longer
 
@@ -223,25 +249,27 @@ def _known_digits() -> Digits:
     return load_mnist(train=True, download=False).subset(KNOWN)
 
 
-def _said(
-    maps: dict[str, np.ndarray], probabilities: np.ndarray, order: np.ndarray, blank: bool
-) -> dict[str, str]:
+def _read_as(readings: list[Prediction], place: int) -> str:
+    """What the digit looked at is read as, in words and as every other tab has it."""
+    if not readings:
+        return "Draw a digit, and watch it pass."
+    reading = readings[place]
+    order = np.argsort(reading.probabilities)[::-1]
+    first, second = (f"{digit} with {percent(reading.probabilities[digit])}" for digit in order[:2])
+    which = f"Digit {place + 1} of {len(readings)}: " if len(readings) > 1 else ""
+    known = "read as" if reading.digit is not None else "not sure this is a digit, perhaps"
+    said = f"{which}{known} {first}, next {second}."
+    return said[0].upper() + said[1:]
+
+
+def _said(maps: dict[str, np.ndarray], blank: bool) -> dict[str, str]:
     """What the pictures show, in words."""
     lit = int((maps["fc1"] > 0).sum())
-    first, second = (f"{digit} with {_percent(probabilities[digit])}" for digit in order[:2])
     return {
-        "answer": "Draw a digit, and watch it pass." if blank else f"Read as {first}, next {second}.",
         "picture": "What the network sees: " + ("nothing yet" if blank else "28 by 28 pixels"),
         "flat": f"4608 numbers in one row, {int((maps['flat'] != 0).sum())} of them not zero",
         "fc1": f"64 numbers, {lit} of them above zero",
     }
-
-
-def _percent(probability: float) -> str:
-    """A probability in words; never 0 % or 100 %, which no network can be sure of."""
-    if probability > 0.999:
-        return "more than 99.9 %"
-    return "less than 0.1 %" if probability < 0.001 else f"{probability:.1%}".replace("%", " %")
 
 
 def _where(values: np.ndarray) -> str:

@@ -16,8 +16,8 @@ from pydantic import BaseModel
 
 from mnist_core.config import TrainConfig, knobs
 from mnist_core.page import zerogpu
-from mnist_core.page.components.layout import Layout, Updates, small_answer
-from mnist_core.page.components.pad import Sent, decode
+from mnist_core.page.components.layout import Layout, Updates, shown_classifier, small_answer
+from mnist_core.page.components.pad import Place, Sent, decode
 from mnist_core.page.components.reading import Answer, reader
 from mnist_core.page.http.routes import FROM_PAGES, json_route
 from mnist_core.page.tabs import actions
@@ -226,11 +226,12 @@ def examine_if_asked(secret: str) -> bool:
 
 
 class WatchRequest(BaseModel):
-    """What is on the Train tab's pad."""
+    """What is on the Train tab's pad, and which of several digits a run follows, from the left."""
 
     model_config = FROM_PAGES
 
     drawing: Sent
+    digit: Place = 0
 
 
 async def watch(secret: str, asked: WatchRequest) -> Answer | None:
@@ -239,7 +240,9 @@ async def watch(secret: str, asked: WatchRequest) -> Answer | None:
 
     def see() -> Answer:
         visit = registry().visit(secret)
-        visit.pad.see(drawing.image)
+        readings = shown_classifier(visit).read(drawing.image) if drawing.image is not None else []
+        followed = readings[min(asked.digit, len(readings) - 1)].model_input if readings else None
+        visit.pad.image, visit.pad.ink = drawing.image if readings else None, followed
         return small_answer(visit, drawing.number)
 
     return await reader.run((secret, "watch"), see)
