@@ -46,7 +46,7 @@ class Pad:
 
     Attributes:
         image: the sheet, dark on light; None when blank.
-        ink: (28, 28) uint8, the one of its digits that a run follows, as the network sees it; None when blank.
+        ink: (28, 28) uint8, the digit that a run follows, as the network sees it; None when blank.
     """
 
     image: Image.Image | None = None

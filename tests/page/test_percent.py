@@ -9,7 +9,7 @@ from mnist_core.page.views.percent import percent
 
 @pytest.mark.parametrize(
     ("probability", "text"),
-    [(0, "0"), (0.004, "< 1"), (0.005, "1"), (0.124, "12"), (0.125, "13"), (0.994, "99"), (0.995, "> 99")],
+    [(0, "< 1"), (0.004, "< 1"), (0.005, "1"), (0.124, "12"), (0.125, "13"), (0.994, "99"), (0.995, "> 99")],
 )
 def test_a_probability_is_never_written_as_0_or_100_percent(probability: float, text: str) -> None:
     assert percent(probability) == f"{text}\u202f%"

@@ -7,4 +7,4 @@ def percent(probability: float) -> str:
     """A probability in whole percent; never 0 or 100, which no network can be sure of."""
     if probability >= 0.995:
         return "> 99\u202f%"
-    return "< 1\u202f%" if 0 < probability < 0.005 else f"{int(100 * probability + 0.5)}\u202f%"
+    return "< 1\u202f%" if probability < 0.005 else f"{int(100 * probability + 0.5)}\u202f%"
