@@ -1,4 +1,4 @@
-"""Probabilities are written as the page's scripts write them (`tests/js/percent.test.mjs` has the same list)."""
+"""Probabilities are written as the scripts write them (`tests/js/percent.test.mjs` has the same list)."""
 
 from __future__ import annotations
 
