@@ -23,7 +23,9 @@ def activation(kind: str, slope: float, at: float) -> Scene:
         "ReLU": F.relu,
         "leaky ReLU": lambda x: F.leaky_relu(x, slope),
     }
-    x = torch.cat([torch.linspace(-5, 5, 201), torch.tensor([at])]).requires_grad_()
+    left, right = torch.linspace(-5, 0, 101), torch.linspace(0.05, 5, 100)
+    # The derivatives of ReLU and of its leaky form jump at 0: a place right beside it keeps the line upright.
+    x = torch.cat([left, torch.tensor([1e-6]), right, torch.tensor([at])]).requires_grad_()
     y = functions[kind](x)
     (slopes,) = torch.autograd.grad(y.sum(), x)
     places, heights, gradients = (each.detach().tolist() for each in (x, y, slopes))
@@ -120,7 +122,7 @@ TOYS = (
                 value="sigmoid",
             ),
             Slider(name="at", label="x", low=-5.0, high=5.0, step=0.1, value=1.0),
-            Slider(name="slope", label="Slope k of leaky ReLU", low=0.0, high=0.5, step=0.01, value=0.1),
+            Slider(name="slope", label="Slope k of leaky ReLU", low=0.0, high=0.5, step=0.01, value=0.01),
         ),
     ),
     Toy(

@@ -6,7 +6,7 @@ import math
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, RandomSampler, TensorDataset
+from torch.utils.data import DataLoader, RandomSampler
 
 from mnist_core.playground.scene import Choice, Code, Scene, Slider, Steps, Table, Toy
 
@@ -19,17 +19,23 @@ weights.requires_grad_()
 bias = torch.zeros(4, requires_grad=True)
 
 y = x @ weights + bias"""
-_LAYER_BY_TORCH = """layer = nn.Linear(256, 4)
-
-
-
+_LAYER_BY_TORCH = """layer = nn.Linear(256, 4)  # its own start is another one
+with torch.no_grad():
+    layer.weight.copy_(weights.T)
+    layer.bias.copy_(bias)
 y = layer(x)"""
-_BATCHES_BY_HAND = """order = torch.randperm(len(data)){unshuffled}
+_SHUFFLED = """generator = torch.Generator().manual_seed({seed})
+order = torch.randperm(len(data), generator=generator)"""
+_IN_ORDER = "order = torch.arange(len(data))"
+_BATCHES_BY_HAND = """
 for start in range(0, len(data), {size}):
     batch = data[order[start : start + {size}]]"""
-_BATCHES_BY_TORCH = """loader = DataLoader(data, batch_size={size},
-                    shuffle={shuffle})
-for batch in loader:"""
+_LOADER_SHUFFLED = """generator = torch.Generator().manual_seed({seed})
+sampler = RandomSampler(data, generator=generator)
+for batch in DataLoader(data, {size}, sampler=sampler):
+    ..."""
+_LOADER_IN_ORDER = """for batch in DataLoader(data, {size}):
+    ..."""
 
 
 def layer_by_hand(rows: int, seed: int) -> Scene:
@@ -74,27 +80,27 @@ def batches_by_hand(size: int, order: str, seed: int) -> Scene:
     shuffle = order == "shuffled"
     place = torch.randperm(_DIGITS, generator=torch.Generator().manual_seed(seed)) if shuffle else data
     by_hand = [data[place[start : start + size]] for start in range(0, _DIGITS, size)]
-    examples = TensorDataset(data)
     generator = torch.Generator().manual_seed(seed)
-    loader = DataLoader(
-        examples,
-        batch_size=size,
-        sampler=RandomSampler(examples, generator=generator) if shuffle else None,
-        generator=torch.Generator(),  # or it would draw from torch's global one
-    )
-    by_torch = [batch for (batch,) in loader]
+    sampler = RandomSampler(data, generator=generator) if shuffle else None
+    # Without a generator of its own the loader would draw from torch's global one, though it needs none.
+    by_torch = list(DataLoader(data, size, sampler=sampler, generator=torch.Generator()))
     same = len(by_hand) == len(by_torch) and all(map(torch.equal, by_hand, by_torch))
-    texts = {"size": size, "shuffle": shuffle, "unshuffled": "" if shuffle else "  # or arange, in order"}
+    codes = (
+        (_SHUFFLED + _BATCHES_BY_HAND, _LOADER_SHUFFLED)
+        if shuffle
+        else (_IN_ORDER + _BATCHES_BY_HAND, _LOADER_IN_ORDER)
+    )
+    mine, theirs = (code.format(size=size, seed=seed) for code in codes)
     return Scene(
         parts=[
-            Code(title="By hand", text=_BATCHES_BY_HAND.format(**texts)),
-            Code(title="With DataLoader", text=_BATCHES_BY_TORCH.format(**texts)),
+            Code(title="By hand", text=mine),
+            Code(title="With DataLoader", text=theirs),
             Table(
                 title="The batches",
                 head=("", "by hand", "DataLoader"),
                 rows=[
-                    [f"{number + 1}", _listed(mine), _listed(theirs)]
-                    for number, (mine, theirs) in enumerate(zip(by_hand, by_torch, strict=True))
+                    [f"{number + 1}", _listed(one), _listed(other)]
+                    for number, (one, other) in enumerate(zip(by_hand, by_torch, strict=True))
                 ],
             ),
         ],

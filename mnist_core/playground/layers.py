@@ -33,16 +33,16 @@ _RING = (  # a small picture to begin with: a ring
     (0, 0, 0, 0, 0, 0), (0, 1, 1, 1, 1, 0), (0, 1, 0, 0, 1, 0),
     (0, 1, 0, 0, 1, 0), (0, 1, 1, 1, 1, 0), (0, 0, 0, 0, 0, 0),
 )  # fmt: skip
-_WEIGHTS = torch.tensor([[1.0, -0.5, 0.5], [-1.0, 1.5, 0.25]])  # two units, three inputs
+_WEIGHTS = torch.tensor([[1.0, -1.0], [-0.5, 1.5], [0.5, 0.25]])  # three inputs, two units
 _BIAS = torch.tensor([0.5, -1.0])
 _UNITS = torch.tensor([0.9, 0.4, 0.7, 0.2, 0.8, 0.5, 0.3, 0.6, 1.0, 0.1])
 _DRAWS = 1000
 
 
 def fully_connected(inputs: tuple[float, ...], unit: str) -> Scene:
-    """Three inputs, two units, a weight on every line between them: y = Wx + b."""
+    """Three inputs, two units, a weight on every line between them: y = xW + b."""
     x = torch.tensor(inputs)
-    y = F.linear(x, _WEIGHTS, _BIAS)  # (2,)
+    y = x @ _WEIGHTS + _BIAS  # (2,)
     chosen = int(unit[-1]) - 1
     nodes = [Node(name=f"x{i}", x=0.12, y=(i + 0.5) / 3, text=short(v)) for i, v in enumerate(inputs)]
     nodes += [
@@ -51,24 +51,24 @@ def fully_connected(inputs: tuple[float, ...], unit: str) -> Scene:
     ]
     edges = [
         Edge(
-            start=f"x{j}",
-            end=f"y{i}",
+            start=f"x{i}",
+            end=f"y{j}",
             weight=w,
-            text=short(w) if i == chosen else "",
-            state=_lit(i == chosen),
+            text=short(w) if j == chosen else "",
+            state=_lit(j == chosen),
         )
         for i, row in enumerate(_WEIGHTS.tolist())
         for j, w in enumerate(row)
     ]
     products = " + ".join(
-        f"{short(w)} × {short(v)}" for w, v in zip(_WEIGHTS[chosen].tolist(), inputs, strict=True)
+        f"{short(v)} × {short(w)}" for v, w in zip(inputs, _WEIGHTS[:, chosen].tolist(), strict=True)
     )
     return Scene(
         parts=[
             Grid(title="inputs x: click to change", values=[list(inputs)], edits="inputs"),
             Diagram(title="Every input reaches every unit", nodes=nodes, edges=edges),
             Grid(
-                title="weights W", values=numbers(_WEIGHTS), marked=frozenset((chosen, j) for j in range(3))
+                title="weights W", values=numbers(_WEIGHTS), marked=frozenset((i, chosen) for i in range(3))
             ),
             Grid(title="biases b", values=numbers(_BIAS), marked=frozenset({(0, chosen)})),
         ],
@@ -121,6 +121,8 @@ def pooling(cells: tuple[float, ...], how: str, size: int, at: Spot) -> Scene:
     row, column = clamp(at, *y.shape)
     block = _block(row * size, column * size, size)
     inside = [short(x[0, 0, r, c].item()) for r, c in sorted(block)]
+    left = _SIDE % size
+    dropped = f" {left} rows and {left} columns at the edge are left over, and dropped." if left else ""
     return Scene(
         parts=[
             Grid(title="input: click to change", values=numbers(x[0, 0]), edits="cells", marked=block),
@@ -132,7 +134,7 @@ def pooling(cells: tuple[float, ...], how: str, size: int, at: Spot) -> Scene:
             ),
         ],
         said=f"The {how} of {', '.join(inside)} is {short(y[row, column].item())}. {_SIDE} × {_SIDE} "
-        f"numbers become {len(y)} × {len(y)}, without any parameters.",
+        f"numbers become {len(y)} × {len(y)}, without any parameters.{dropped}",
     )
 
 

@@ -78,6 +78,7 @@ def optimizers(surface: str, rate: float, noise: float) -> Scene:
     height, start = _SURFACES[surface]
     walks = {name: _walk(rule, height, start, rate * own, noise) for name, (rule, own) in RULES.items()}
     losses = {name: [height(*torch.tensor(spot)).item() for spot in walk] for name, walk in walks.items()}
+    rates = ", ".join(f"{name} {rate * own:.3g}" for name, (_, own) in RULES.items())
     ends = ", ".join(f"{name} {short(values[-1])}" for name, values in losses.items())
     return Scene(
         parts=[
@@ -94,7 +95,8 @@ def optimizers(surface: str, rate: float, noise: float) -> Scene:
             y_name="loss",
             lines=[(name, list(enumerate(values))) for name, values in losses.items()],
         ),
-        said=f"From a loss of {short(losses['SGD'][0])}, after {_STEPS} steps: {ends}.",
+        said=f"Learning rates: {rates}. "
+        f"From a loss of {short(losses['SGD'][0])}, after {_STEPS} steps: {ends}.",
     )
 
 
@@ -195,7 +197,7 @@ TOYS = (
             Choice(name="surface", label="Surface", options=tuple(_SURFACES), value="long valley"),
             Slider(
                 name="rate",
-                label="Learning rate, × each rule's own",
+                label="Learning rates, times",
                 low=0.1,
                 high=12.0,
                 step=0.1,

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.utils.data import DataLoader, RandomSampler
 
 from mnist_core.playground import TOYS, Toy
 from mnist_core.playground.graphs import BACKPROPAGATION_STEPS
 from mnist_core.playground.optimizers import RULES
-from mnist_core.playground.scene import Cells, Choice, Diagram, Grid, Scene, Slider, Steps, Table
+from mnist_core.playground.scene import Cells, Choice, Code, Diagram, Grid, Scene, Slider, Steps, Table
 
 
 def part(scene: Scene, kind: type, number: int = 0) -> Any:
@@ -65,7 +66,7 @@ def test_no_toy_touches_torchs_generator_or_repeats_itself_differently() -> None
 
 def test_a_fully_connected_unit_is_its_weighted_sum() -> None:
     scene = TOYS["fully_connected"].scene(inputs=(2.0, -1.0, 1.0), unit="y2")
-    (w1, w2, w3), bias = part(scene, Grid, 1).values[1], part(scene, Grid, 2).values[0][1]
+    (w1, w2, w3), bias = (row[1] for row in part(scene, Grid, 1).values), part(scene, Grid, 2).values[0][1]
     assert part(scene, Diagram).nodes[-1].text == f"{2 * w1 - w2 + w3 + bias:g}".replace("-", "−")
 
 
@@ -235,3 +236,53 @@ def test_batches_by_hand_and_by_dataloader_are_the_same(size: int, order: str) -
     assert len(table.rows) == math.ceil(12 / size)
     assert all(mine == theirs for _, mine, theirs in table.rows)
     assert sorted(int(each) for row in table.rows for each in row[1].split()) == list(range(12))
+
+
+def test_the_code_of_the_layer_toy_gives_the_numbers_that_it_shows() -> None:
+    by_hand, by_torch = (each.text for each in TOYS["layer_by_hand"].scene().parts[:2])
+    torch.manual_seed(1)
+    names: dict[str, Any] = {"torch": torch, "math": math, "nn": torch.nn, "x": torch.randn(8, 256)}
+    exec(by_hand, names)
+    mine = names["y"]
+    exec(by_torch, names)
+    assert mine.shape == (8, 4)
+    torch.testing.assert_close(names["y"], mine)
+
+
+@pytest.mark.parametrize("order", ["in order", "shuffled"])
+@pytest.mark.parametrize(("size", "seed"), [(1, 0), (5, 7), (12, 7)])
+def test_the_code_of_the_batches_toy_gives_the_batches_that_it_shows(
+    order: str, size: int, seed: int
+) -> None:
+    scene = TOYS["batches_by_hand"].scene(size=size, order=order, seed=seed)
+    for place, code in enumerate(each.text for each in scene.parts[:2]):
+        taken: list[list[int]] = []
+        names = {"torch": torch, "DataLoader": DataLoader, "RandomSampler": RandomSampler}
+        body = code.removesuffix("    ...").rstrip("\n")
+        exec(
+            f"{body}\n    taken.append(batch.tolist())",
+            names | {"data": torch.arange(12), "taken": taken},
+        )
+        assert taken == [list(map(int, row[1 + place].split())) for row in part(scene, Table).rows]
+
+
+def test_the_code_of_the_data_type_toy_gives_what_its_table_says() -> None:
+    for value in next(c for c in TOYS["data_types"].controls if c.name == "value").options:
+        scene = TOYS["data_types"].scene(value=value)
+        row = next(row for row in part(scene, Table).rows if row[0].startswith("float16"))
+        assert f"{eval(part(scene, Code).text, {'torch': torch}):.9g}" == row[4]
+
+
+def test_a_derivative_that_jumps_is_drawn_upright() -> None:
+    places = [x for x, _ in TOYS["activation"].scene(kind="ReLU").curves.lines[1][1]]
+    heights = [y for _, y in TOYS["activation"].scene(kind="ReLU").curves.lines[1][1]]
+    jump = heights.index(1.0)
+    assert heights[jump - 1] == 0.0
+    assert places[jump] - places[jump - 1] < 1e-3
+
+
+def test_the_code_of_the_eager_toy_gives_the_values_that_it_shows() -> None:
+    scene = TOYS["eager_and_deferred"].scene(step=6, x=-1.5)
+    names: dict[str, Any] = {"torch": torch}
+    exec(part(scene, Code).text, names)
+    assert [row[1] for row in part(scene, Table).rows] == [f"{names[name].item():.2f}" for name in "abc"]
