@@ -97,6 +97,19 @@ def test_kept_runs_are_there_again_after_a_restart(make_runs: Callable[..., Runs
     assert not (tmp_path / "runs" / run.id).exists()
 
 
+def test_a_run_that_is_kept_appears_in_a_visit_that_begins_later(
+    make_runs: Callable[..., Runs], tmp_path: Path
+) -> None:
+    runs = make_runs(folder=tmp_path / "runs")
+    runs.visit(BEN)
+    run = runs.start(ANNE, TINY)
+    until(lambda: run.state == "finished")
+    runs.forget(ANNE)  # as after a lost connection
+    assert list(runs.visit(ANNE).runs) == [run.id]
+    runs.delete(ANNE, run.id)
+    assert not runs.visit("c" * 64).runs
+
+
 def test_only_so_many_runs_are_kept_and_a_broken_one_hides_no_other(
     make_runs: Callable[..., Runs], tmp_path: Path
 ) -> None:

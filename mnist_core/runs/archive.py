@@ -36,7 +36,7 @@ class Archive:
         self._runs: dict[str, Run] | None = None
 
     def runs(self) -> dict[str, Run]:
-        """Those of earlier processes, oldest first; loaded once. Unreadable ones are left where they are."""
+        """All of them, oldest first; those of earlier processes loaded once, unreadable ones left alone."""
         if self._runs is None:
             self._runs = {}
             for record in sorted(self.folder.glob(f"*/{_RECORD}"), key=lambda path: path.stat().st_mtime):
@@ -55,6 +55,8 @@ class Archive:
             place.mkdir(parents=True, exist_ok=True)
             checkpoint.save(place / _WEIGHTS, run.model(), metadata(run))
             checkpoint.atomic_write(place / _RECORD, json.dumps(_record(run, state or run.state)).encode())
+            if self._runs is not None:
+                self._runs[run.id] = run
             self._make_room()
         except (OSError, checkpoint.CheckpointError) as error:
             _log.warning("A run could not be kept: %s", error)
@@ -69,6 +71,7 @@ class Archive:
     def _make_room(self) -> None:
         records = sorted(self.folder.glob(f"*/{_RECORD}"), key=lambda path: path.stat().st_mtime)
         for record in records[: max(0, len(records) - self.limit)]:
+            (self._runs or {}).pop(record.parent.name, None)
             shutil.rmtree(record.parent, ignore_errors=True)
 
 

@@ -29,7 +29,7 @@ class Limits:
         runs: a visit may have, finished ones among them.
         visits: that are remembered at once.
         idle_seconds: after which an unused visit is forgotten.
-        gone_seconds: after its last page closed, a visit is forgotten.
+        gone_seconds: after its last page closed, a visit is forgotten; a laptop that sleeps closes it too.
         unwatched_seconds: after which a run whose page no longer asks about it is paused; half of that, if
             the page has said that it is closing.
         drawings: that one run may be fine-tuned on.
@@ -45,7 +45,7 @@ class Limits:
     synthetic: int = 120_000
     visits: int = 400
     idle_seconds: float = 24 * 3600
-    gone_seconds: float = 45
+    gone_seconds: float = 3600
     unwatched_seconds: float = 6
     drawings: int = 50
     upload_bytes: int = 2 * 2**20
@@ -68,6 +68,7 @@ CAREFUL = Limits(
     runs=12,
     visits=300,
     idle_seconds=1800,
+    gone_seconds=45,
     kept_runs=0,
 )
 

@@ -120,7 +120,8 @@ class Visits:
                 for run in visit.runs.values():
                     if run.active and now - run.watched > patience:
                         self.slot.pause(run, "Paused because no page was watching it.")
-                idle = now - visit.touched > self.limits.idle_seconds
+                seen = max((visit.touched, *(run.watched for run in visit.runs.values())))
+                idle = now - seen > self.limits.idle_seconds
                 if idle or (visit.left is not None and now - visit.left > self.limits.gone_seconds):
                     self.forget(secret)
             forgot = len(self._visits) < known

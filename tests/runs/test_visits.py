@@ -13,7 +13,7 @@ import pytest
 from bars import ANNE, BEN, LONG, TINY, WATCHED, done_some, until
 
 from mnist_core.runs import SHIPPED, RunError, Runs
-from mnist_core.runs.limits import Limits
+from mnist_core.runs.limits import CAREFUL, GENEROUS, Limits
 
 
 def test_a_visit_never_reaches_another_visits_run(make_runs: Callable[..., Runs]) -> None:
@@ -97,3 +97,20 @@ def test_an_idle_visit_is_forgotten_and_there_are_only_so_many(make_runs: Callab
     time.sleep(0.3)
     runs.sweep()
     runs.visit(BEN)
+
+
+def test_a_visit_whose_run_is_watched_is_not_idle(make_runs: Callable[..., Runs]) -> None:
+    runs = make_runs(replace(WATCHED, idle_seconds=5))
+    run = runs.start(ANNE, LONG)
+    runs.visit(ANNE).touched = time.monotonic() - 60
+    run.watched = time.monotonic()
+    runs.sweep()
+    assert run.active
+    run.watched = time.monotonic() - 6
+    runs.sweep()
+    assert not run.active
+
+
+def test_on_ones_own_machine_a_laptop_may_sleep_for_minutes_and_on_a_space_a_closed_page_is_gone() -> None:
+    assert GENEROUS.gone_seconds >= 600
+    assert CAREFUL.gone_seconds <= 60
