@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from bars import ANNE, LONG, TINY, WATCHED, bars, done_some, losses, until
+from bars import ANNE, BEN, LONG, TINY, WATCHED, bars, done_some, losses, until
 
 from mnist_core import checkpoint
 from mnist_core.engine.setup import initial_model
