@@ -1,34 +1,58 @@
 // Asking without falling behind the pen.
-/** @import { Drawing, Services } from "./types.js" */
+/** @import { DrawingUpdate, Services } from "./types.js" */
 
 const AGAIN = 300; // milliseconds until what another window of the same visit superseded is asked for again
+const [SOON, LATER] = [1000, 16_000]; // milliseconds until what could not be answered is asked for again, at first and at most
+
+/** A request that was not answered; `again` says that the same may be answered later. */
+export class Unanswered extends Error {
+  /**
+   * @param {string} message
+   * @param {boolean} again
+   */
+  constructor(message, again) {
+    super(message);
+    this.again = again;
+  }
+}
 
 /**
  * A function to call whenever something has changed: it asks, one request at a time, and once more if something has
- * changed meanwhile. A request that fails is not repeated.
+ * changed meanwhile.
  *
  * @template Result
- * @param {() => Promise<Result | null> | null} ask with what holds now; null: not worth asking yet
+ * @param {() => Promise<Result | null> | null} ask with what holds now; null: not worth asking yet. It rejects with
+ *     `Unanswered`.
  * @param {(answer: Result) => void} show
  * @returns {() => void}
  */
 export function latestOnly(ask, show) {
   let [due, busy] = [false, false];
+  let wait = SOON;
 
   async function go() {
     const asked = due && !busy ? ask() : null;
     if (!asked) return;
     [due, busy] = [false, true];
-    try {
-      const answer = await asked;
-      if (answer) show(answer);
-      else if (!due) setTimeout(changed, AGAIN);
-    } catch (error) {
-      console.warn(error);
-    } finally {
-      busy = false;
-    }
+    const answer = await asked.catch(unanswered);
+    busy = false;
+    if (answer) {
+      wait = SOON;
+      show(answer);
+    } else if (answer === null && !due) setTimeout(changed, AGAIN);
     go();
+  }
+
+  // Whatever else broke is a fault of the page, and stays one.
+  function unanswered(error) {
+    if (!(error instanceof Unanswered)) {
+      busy = false;
+      throw error;
+    }
+    if (error.again && !due) {
+      setTimeout(changed, wait);
+      wait = Math.min(2 * wait, LATER);
+    }
   }
 
   function changed() {
@@ -45,7 +69,7 @@ export function latestOnly(ask, show) {
  * @template Result
  * @param {HTMLElement} element the view's
  * @param {Services["sheet"]} sheet
- * @param {(drawing: Drawing) => Promise<Result | null>} ask
+ * @param {(drawing: DrawingUpdate) => Promise<Result | null>} ask
  * @param {(answer: Result) => void} show
  * @returns {() => void} to call when something else than the drawing has changed
  */
@@ -57,5 +81,6 @@ export function followSheet(element, sheet, ask, show) {
   }, show);
   sheet.onUpdate(changed);
   new ResizeObserver(() => waiting && changed()).observe(element);
+  if (sheet.latest().number) changed(); // drawn before this view was there
   return changed;
 }

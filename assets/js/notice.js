@@ -2,7 +2,7 @@
 // server is gone, but shows an error only of calls that wait in its queue. Also says when another server answers
 // than the one that knew the visit's runs.
 (() => {
-  const CALL = /\/(gradio_api\/run|api)\//;
+  const RUN = "gradio_api/run/";
   const FAILED = "The server could not answer. Try again in a moment.";
   const SERVER = "mnist-server";
   const ANOTHER =
@@ -10,6 +10,7 @@
     "stored are lost; press Train to start again.";
   let notice = null;
   let lasting = false; // until the visitor closes it
+  let failed = null; // the kind of call that the notice is about
   let server = document.querySelector("meta[name=server]")?.content;
 
   const hush = () => {
@@ -70,15 +71,27 @@
     }
   };
 
+  // What a success must have in common with a failure to hush it: a route of ours its address, Gradio's calls that
+  // they are calls. Null for what is no call.
+  const kindOf = (path) => {
+    const below = (address) => path.startsWith(new URL(address, document.baseURI).pathname);
+    if (below("api/")) return path;
+    return below(RUN) ? RUN : null;
+  };
+
   const fetch = window.fetch;
   window.fetch = async (resource, options) => {
     const address = new URL(resource.url ?? resource, location.href);
     const response = await fetch(resource, options);
     if (address.origin === location.origin) compare(response);
-    if (!CALL.test(address.pathname)) return response;
+    const kind = kindOf(address.pathname);
+    if (!kind) return response;
     if (response.ok) {
-      if (!lasting) hush();
-    } else tell((await reason(response.clone())) || FAILED);
+      if (!lasting && kind === failed) hush();
+    } else {
+      tell((await reason(response.clone())) || FAILED);
+      failed = kind;
+    }
     return response;
   };
 

@@ -5,11 +5,11 @@ import { percent } from "./percent.js";
 
 /**
  * @param {HTMLElement} element
- * @param {Services} services their value is the latest answer of a run in training
+ * @param {Services} services their value changes with the weights
  */
 export function mount(element, services) {
+  const { sheet, chosen } = services;
   const line = element.querySelector(".small-answer");
-
   const part = (tag, text) => Object.assign(document.createElement(tag), { textContent: text });
 
   /** @param {Answer} answer */
@@ -25,7 +25,8 @@ export function mount(element, services) {
     line.replaceChildren(...parts);
   }
 
-  services.watch("value", () => services.value && show(services.value));
-  const ask = (drawing) => services.readWhileTraining({ drawing, digit: services.chosen.digit() });
-  services.chosen.onChange(followSheet(element, services.sheet, ask, show));
+  const ask = (drawing) => services.readInTraining({ drawing, digit: chosen.digit() });
+  const changed = followSheet(element, sheet, ask, show);
+  chosen.onChange(changed);
+  services.watch("value", () => sheet.latest().crop && changed());
 }

@@ -13,11 +13,11 @@ export function mount(element, services) {
   const parts = panel.querySelector(".toy-parts");
   const curves = element.querySelector("#toy-chart");
   const chart = createChart(curves);
-  let toy = null; // its name
-  let values = {};
+  let asked = null; // the name of the toy that is chosen
+  let values = {}; // of the one that is shown
   let among = {};
 
-  const ask = latestOnly(() => services.toy({ toy, values }), show);
+  const ask = latestOnly(() => services.toy({ toy: asked, values: panel.dataset.toy === asked ? values : {} }), show);
 
   // A number clicked becomes the next of those it may be.
   function turn(name, index) {
@@ -67,13 +67,13 @@ export function mount(element, services) {
 
   /** @param {ToyShown} shown */
   function show(shown) {
-    if (shown.toy !== toy) return; // another one has been chosen meanwhile
-    if (panel.dataset.toy !== toy) {
+    if (shown.toy !== asked) return; // another one has been chosen meanwhile
+    if (panel.dataset.toy !== asked) {
       ({ values, among } = shown);
       controls.innerHTML = shown.controls;
     }
-    panel.hidden = false;
-    panel.dataset.toy = toy;
+    panel.hidden = panel.inert = false;
+    panel.dataset.toy = asked;
     replaceParts(shown.parts);
     panel.querySelector(".toy-said").textContent = shown.said;
     curves.hidden = !shown.curves;
@@ -81,10 +81,14 @@ export function mount(element, services) {
     panel.dataset.shown = String(Number(panel.dataset.shown ?? 0) + 1);
   }
 
-  services.watch("value", () => {
+  function choose() {
     if (!services.value) return;
-    [toy, values] = [services.value, {}];
-    panel.dataset.toy = "";
+    asked = services.value;
+    services.value = null; // the same one may be chosen again
+    panel.inert = panel.dataset.toy !== asked; // its controls are those of another toy
     ask();
-  });
+  }
+
+  services.watch("value", choose);
+  choose();
 }

@@ -2,8 +2,8 @@
 // them; nothing here runs.
 
 /**
- * An update of the sheet (`pad.Sent`).
- * @typedef {object} Drawing
+ * An update of the sheet (`pad.DrawingUpdate`).
+ * @typedef {object} DrawingUpdate
  * @property {number} number of the update
  * @property {[number, number]} sheet width and height in pixels
  * @property {[number, number, number, number] | null} crop left, top, width and height of the ink; null: blank
@@ -13,12 +13,12 @@
 /**
  * @typedef {object} ReadRequest
  * @property {string | null} weights "shipped" or a run's id; null: "shipped"
- * @property {Drawing} drawing
+ * @property {DrawingUpdate} drawing
  */
 
 /**
- * @typedef {object} WatchRequest
- * @property {Drawing} drawing
+ * @typedef {object} TrainingReadRequest
+ * @property {DrawingUpdate} drawing
  * @property {number} digit which of several a run follows, from the left
  */
 
@@ -54,7 +54,7 @@
 /**
  * @typedef {object} LayersRequest
  * @property {string | null} weights "shipped" or a run's id; null: "shipped"
- * @property {Drawing} drawing
+ * @property {DrawingUpdate} drawing
  * @property {number} digit which of several is looked at, from the left
  * @property {ViewRequest} view
  */
@@ -84,6 +84,7 @@
 /**
  * A drawing on its way through the layers (`inside.look`).
  * @typedef {object} Layers
+ * @property {number} number the update's
  * @property {Layer[]} layers
  * @property {Record<string, string>} bytes maps in base64: the picture's as grey levels, others signed, 127 the strongest
  * @property {Record<string, number>} scale the strongest value of each layer

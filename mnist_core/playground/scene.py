@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -29,9 +28,9 @@ class Slider:
 
     def check(self, value: Any) -> float:
         """The value as the toy takes it. Raises `ValueError`."""
-        plain = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        plain = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not plain or not self.low <= value <= self.high:
-            raise ValueError(f"{self.label} goes from {self.low:g} to {self.high:g}; got {value!r}.")
+            raise ValueError(f"{self.label} goes from {self.low:g} to {self.high:g}; got {value!r:.80}.")
         return round(value) if isinstance(self.step, int) else float(value)
 
 
@@ -47,7 +46,7 @@ class Choice:
     def check(self, value: Any) -> str:
         """The value as the toy takes it. Raises `ValueError`."""
         if not isinstance(value, str) or value not in self.options:
-            raise ValueError(f"{self.label} is one of {', '.join(self.options)}; got {value!r}.")
+            raise ValueError(f"{self.label} is one of {', '.join(self.options)}; got {value!r:.80}.")
         return value
 
 
@@ -63,7 +62,7 @@ class Steps:
     def check(self, value: Any) -> int:
         """The value as the toy takes it. Raises `ValueError`."""
         if type(value) is not int or not 0 <= value <= self.last:
-            raise ValueError(f"{self.label} goes from 0 to {self.last}; got {value!r}.")
+            raise ValueError(f"{self.label} goes from 0 to {self.last}; got {value!r:.80}.")
         return value
 
 
@@ -81,7 +80,9 @@ class Cells:
         """The value as the toy takes it. Raises `ValueError`."""
         listed = isinstance(value, (list, tuple)) and len(value) == len(self.value)
         if not listed or any(isinstance(each, bool) or each not in self.among for each in value):
-            raise ValueError(f"{self.label} is {len(self.value)} numbers out of {self.among}; got {value!r}.")
+            raise ValueError(
+                f"{self.label} is {len(self.value)} numbers out of {self.among}; got {value!r:.80}."
+            )
         # JSON has one kind of number, toys have two: the number meant is the one in `among`.
         return tuple(self.among[self.among.index(each)] for each in value)
 
@@ -98,7 +99,7 @@ class Pick:
         """The value as the toy takes it. Raises `ValueError`."""
         listed = isinstance(value, (list, tuple)) and len(value) == 2
         if not listed or any(type(each) is not int or not 0 <= each < 100 for each in value):
-            raise ValueError(f"{self.label} is a row and a column; got {value!r}.")
+            raise ValueError(f"{self.label} is a row and a column; got {value!r:.80}.")
         return tuple(value)
 
 

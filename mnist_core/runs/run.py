@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 from mnist_core.classifier import Calibration, Classifier
 from mnist_core.config import TrainConfig
@@ -45,11 +44,9 @@ class Pad:
     """What a visitor has drawn, which every run of theirs reads as it trains.
 
     Attributes:
-        image: the sheet, dark on light; None when blank.
         ink: (28, 28) uint8, the digit that a run follows, as the network sees it; None when blank.
     """
 
-    image: Image.Image | None = None
     ink: np.ndarray | None = None
 
 

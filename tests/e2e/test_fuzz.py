@@ -265,7 +265,7 @@ _DRAWINGS = [sent(number, image) for number, image in enumerate([_seven(), Image
 _VIEW = {"layer": "cn1", "map": 3, "open": ["why"], "target": None, "still": False}
 _ASKED = [
     *(("read", {"weights": "shipped", "drawing": each}) for each in _DRAWINGS),
-    *(("watch", {"drawing": each}) for each in _DRAWINGS),
+    *(("read-in-training", {"drawing": each, "digit": 0}) for each in _DRAWINGS),
     *(("layers", {"weights": "shipped", "drawing": each, "view": _VIEW}) for each in _DRAWINGS),
     ("toy", {"toy": "pooling", "values": {}}),
     ("toy", {"toy": "fully_connected", "values": {"inputs": [1, 0, 0, 1]}}),

@@ -40,7 +40,7 @@ class Number(BaseModel):
 
 
 async def _half(secret: str, asked: Number) -> dict[str, Any] | None:
-    """A mistake that the package explains below zero, superseded at zero, a fault of ours at one."""
+    """Below zero a mistake that the package explains, at zero superseded, a fault at one, refused at two."""
     if asked.number == 2:
         raise RunError("Two is taken. Choose another number.")
     return (
@@ -144,7 +144,7 @@ def test_a_superseded_request_has_no_content(client: httpx.Client) -> None:
         ({"number": 1}, 500, APOLOGY),
         ({"number": "3"}, 422, "number: Input should be a valid number"),
         ({"number": 3, "more": 1}, 422, "more: Extra inputs are not permitted"),
-        ([3], 422, "the body: "),
+        ([3], 422, "(the body: "),
     ],
 )
 def test_a_route_refuses_with_a_sentence(client: httpx.Client, body: Any, status: int, said: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from mnist_core.page.components.pad import SHEET_SIZE, DigitPad, Drawing, Picture, Sent, decode
+from mnist_core.page.components.pad import SHEET_SIZE, DigitPad, Drawing, DrawingUpdate, Picture, decode
 
 
 def sent(
@@ -28,7 +28,7 @@ def sent(
 
 def decoded(update: Any) -> Drawing:
     """The drawing in an update that arrives as JSON."""
-    return decode(Sent.model_validate_json(json.dumps(update)))
+    return decode(DrawingUpdate.model_validate_json(json.dumps(update)))
 
 
 CROP = np.random.default_rng(0).integers(0, 256, (30, 20), np.uint8)

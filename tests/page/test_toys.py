@@ -7,13 +7,16 @@ import re
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 from pydantic import ValidationError
 
+from mnist_core.page.components import reading
 from mnist_core.page.components.pad import Drawing
 from mnist_core.page.tabs.inside import ViewRequest, look
 from mnist_core.page.tabs.playground import ToyRequest, show_toy, text_of, texts
+from mnist_core.page.views.percent import percent
 from mnist_core.playground import TOYS, Toy
 
 SECRET = "0" * 64
@@ -39,7 +42,8 @@ def test_every_text_belongs_to_a_toy() -> None:
 @pytest.mark.parametrize("toy", TOYS.values(), ids=list(TOYS))
 def test_every_value_that_a_toy_shows_is_one_that_it_takes(toy: Toy) -> None:
     """The page sends all values back at each click, after JSON has made 1 of 1.0."""
-    shown = json.loads(json.dumps(show_toy(ToyRequest(toy=toy.name))).replace(".0,", ",").replace(".0]", "]"))
+    written = orjson.dumps(show_toy(ToyRequest(toy=toy.name))).decode()
+    shown = orjson.loads(written.replace(".0,", ",").replace(".0]", "]"))
     again = show_toy(ToyRequest(toy=toy.name, values=shown["values"]))
     assert again["parts"] == show_toy(ToyRequest(toy=toy.name))["parts"]
 
@@ -76,24 +80,43 @@ def test_a_view_that_the_page_would_not_ask_for_is_refused(asked: object) -> Non
         ViewRequest.model_validate_json(json.dumps(asked))
 
 
+def test_a_reason_asked_for_often_is_given_once() -> None:
+    asked = ViewRequest.model_validate_json(json.dumps({"open": ["why"] * 1000}))
+    assert asked.open == {"why"}
+
+
+def test_the_digit_that_is_chosen_is_looked_through_and_said_as_it_is_read() -> None:
+    sheet = Image.new("L", (400, 200), 255)
+    ImageDraw.Draw(sheet).line([(100, 40), (100, 160)], fill=0, width=16)
+    ImageDraw.Draw(sheet).line([(240, 50), (330, 50), (270, 160)], fill=0, width=16, joint="curve")
+    for digit, (guess, place) in enumerate(((1, "Digit 1 of 2"), (7, "Digit 2 of 2"), (7, "Digit 2 of 2"))):
+        shown = look(SECRET, "shipped", Drawing(1, sheet), ViewRequest(), digit)
+        read = reading.read(SECRET, "shipped", Drawing(1, sheet))["digits"][min(digit, 1)]
+        assert shown["answer"] == read["guess"] == guess
+        assert shown["bytes"]["picture"] == read["input"]
+        assert shown["said"]["answer"].startswith(
+            f"{place}: read as {guess} with {percent(read['probabilities'][guess])}"
+        )
+
+
 def test_a_page_that_requests_nothing_gets_the_maps_alone() -> None:
     shown = look(SECRET, None, Drawing(0, None), ViewRequest())
     assert shown["blank"]
     assert shown["answer"] is None
     assert "chosen" not in shown
-    assert len(json.dumps(shown)) < 80_000  # characters: what a phone receives for each update
+    assert len(orjson.dumps(shown)) < 80_000  # characters: what a phone receives for each update
 
 
 def test_reasons_are_given_only_when_asked_for_and_the_slow_one_only_at_rest() -> None:
     paper = np.full((100, 100), 255, np.uint8)
     paper[20:80, 45:55] = 0
     drawing = Drawing(1, Image.fromarray(paper))
-    moving = look(SECRET, "shipped", drawing, ViewRequest(open=("why", "edit")))
+    moving = look(SECRET, "shipped", drawing, ViewRequest(open=frozenset({"why", "edit"})))
     assert moving["why"][0]["digit"] == moving["answer"]
     assert "edit" not in moving
-    resting = look(SECRET, "shipped", drawing, ViewRequest(open=("edit",), still=True))
+    resting = look(SECRET, "shipped", drawing, ViewRequest(open=frozenset({"edit"}), still=True))
     assert "edit" in resting
-    json.dumps(resting)
+    orjson.dumps(resting)
 
 
 def test_a_run_that_is_not_the_visits_own_shows_the_built_in_model() -> None:

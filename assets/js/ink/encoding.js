@@ -1,6 +1,6 @@
 // What the server gets: the sheet's ink, cropped, in grey levels. No DOM: pixels come in as data.
 import { PEN, UNITS } from "./units.js";
-/** @import { Drawing } from "../types.js" */
+/** @import { DrawingUpdate } from "../types.js" */
 
 // The part of a sheet of `side` pixels that can hold ink, in its pixels: [left, top, right, bottom].
 // Without ink, right is left of left.
@@ -71,7 +71,7 @@ export async function deflate(bytes) {
  * @param {number} number
  * @param {[number, number]} sheet its width and height in pixels
  * @param {{ left: number, top: number, width: number, height: number, grey: Uint8Array } | null} crop its ink, if any
- * @returns {Promise<Drawing>}
+ * @returns {Promise<DrawingUpdate>}
  */
 export async function toDrawing(number, sheet, crop) {
   if (!crop) return { number, sheet, crop: null, ink: "" };

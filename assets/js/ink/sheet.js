@@ -7,13 +7,13 @@ import { createHistory } from "./history.js";
 import { createPictures, pixelsOf, shrink } from "./pictures.js";
 import { Surface } from "./surface.js";
 import { SMALL_PICTURE, UNITS } from "./units.js";
-/** @import { Drawing } from "../types.js" */
+/** @import { DrawingUpdate } from "../types.js" */
 
 const LARGEST = 560; // pixels; what is sent is cut from a sheet of at most this size
 const EVERY = 60; // milliseconds between two updates while the pen moves
 const FRAMES = 50; // updates whose boxes may still come back
 const WHOLE = [0, 0, UNITS, UNITS];
-/** @type {Drawing} */
+/** @type {DrawingUpdate} */
 const BLANK = { number: 0, sheet: [LARGEST, LARGEST], crop: null, ink: "" };
 
 export function createSheet(storage) {
@@ -36,6 +36,7 @@ export function createSheet(storage) {
   // whole factor, so that small pads and fine screens send the same.
   const plate = surface(document.createElement("canvas"));
   const fit = (side) => plate.resize(Math.round(side / Math.ceil(side / LARGEST)));
+  fit(LARGEST); // until the large pad has been seen
 
   // --- what the server gets -----------------------------------------------------------------------------------
 
@@ -81,6 +82,7 @@ export function createSheet(storage) {
 
   function changed(everything = false) {
     if (everything) repaint++;
+    for (const pad of pads) pad.mark([]); // until what is there now has been read
     show();
     send();
     history.keep();
@@ -198,11 +200,8 @@ export function createSheet(storage) {
 
   function join(pad) {
     pads.add(pad);
-    // Gradio fills in a pad's first value after its script; what the sheet already holds comes after that.
-    setTimeout(() => {
-      pad.show();
-      if (history.shown().length) send();
-    });
+    pad.show();
+    if (!updates.begun && history.shown().length) send();
   }
 
   // Boxes that the server found in update `number`, in parts of what that update showed.

@@ -1,5 +1,5 @@
 // The drawing on its way through the layers.
-import { followSheet } from "../latest.js";
+import { followSheet, latestOnly } from "../latest.js";
 import { createLayers } from "./layers.js";
 import { createPalette } from "./palette.js";
 import { createReasons } from "./reasons.js";
@@ -15,8 +15,8 @@ const FOLLOW = 700; // milliseconds between looks at weights that are being trai
 export function mount(element, services) {
   const root = element.querySelector(".inside");
   const view = {
-    /** @type {ViewRequest} */
-    request: { layer: null, map: 0, open: [], target: null, still: false },
+    /** @type {Omit<ViewRequest, "still">} */
+    request: { layer: null, map: 0, open: [], target: null },
     /** @type {Layers | null} */
     seen: null, // the last answer
     pixel: null, // [row, column] in the chosen map
@@ -25,14 +25,16 @@ export function mount(element, services) {
   const palette = createPalette(root);
   const layers = createLayers(root, view, palette, choose);
   const workedPixel = createWorkedPixel(root, view, palette, choose);
-  const reasons = createReasons(root, view, palette, ask);
-  const changed = followSheet(element, services.sheet, request, show);
-
-  function request(drawing) {
-    const asked = { ...view.request };
-    view.request.still = false; // holds for one answer
-    return services.layers({ weights: services.value || null, drawing, digit: services.chosen.digit(), view: asked });
-  }
+  const reasons = createReasons(root, view, palette, ask, () => atRest());
+  const look = (drawing, still) =>
+    services.layers({
+      weights: services.value || null,
+      drawing,
+      digit: services.chosen.digit(),
+      view: { ...view.request, still },
+    });
+  const changed = followSheet(element, services.sheet, (drawing) => look(drawing, false), show);
+  const atRest = latestOnly(() => look(services.sheet.latest(), true), show); // what takes longer than a stroke allows
 
   function ask(changes = {}) {
     Object.assign(view.request, changes);
@@ -49,6 +51,7 @@ export function mount(element, services) {
 
   /** @param {Layers} answer */
   function show(answer) {
+    if (answer.number < (view.seen?.number ?? 0)) return; // the pen has gone on meanwhile
     view.seen = answer;
     root.querySelector(".inside-answer").textContent = answer.said.answer;
     root.dataset.painted = String(Number(root.dataset.painted ?? 0) + 1);
@@ -59,10 +62,7 @@ export function mount(element, services) {
   }
 
   new IntersectionObserver(([entry]) => entry.isIntersecting && changed()).observe(root);
-  const beat = setInterval(() => {
-    if (!root.isConnected) clearInterval(beat);
-    else if (view.seen?.follows && root.offsetParent && !document.hidden) changed();
-  }, FOLLOW);
+  setInterval(() => view.seen?.follows && root.offsetParent && !document.hidden && changed(), FOLLOW);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => setTimeout(() => view.seen && changed()));
   services.watch("value", changed);
   services.chosen.onChange(changed);

@@ -4,8 +4,8 @@ import { bytes, number, signedBytes } from "./numbers.js";
 const STILL = 400; // milliseconds without a change before what takes long is asked for
 const NEIGHBOUR = `<figure><canvas role="img"></canvas><figcaption></figcaption></figure>`;
 
-// `ask(changes)` requests another view.
-export function createReasons(root, view, palette, ask) {
+// `ask(changes)` requests another view, `askAtRest()` what takes longer.
+export function createReasons(root, view, palette, ask, askAtRest) {
   let resting = 0;
 
   function said() {
@@ -46,7 +46,7 @@ export function createReasons(root, view, palette, ask) {
     const stale = view.request.open.includes("edit") && !("edit" in seen);
     part.classList.toggle("stale", stale);
     clearTimeout(resting);
-    if (stale && !seen.blank) resting = setTimeout(() => ask({ still: true }), STILL);
+    if (stale && !seen.blank) resting = setTimeout(askAtRest, STILL);
     if (!("edit" in seen)) return;
     const before = bytes(seen.bytes.picture);
     const after = seen.edit ? bytes(seen.edit.picture) : before;

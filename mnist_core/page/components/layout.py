@@ -6,16 +6,14 @@ from typing import Any
 
 import gradio as gr
 
-from mnist_core.classifier import Classifier
 from mnist_core.page.components.chart import Chart
-from mnist_core.page.components.pad import DigitPad, Drawing
+from mnist_core.page.components.pad import DigitPad
 from mnist_core.page.components.panel import Panel
-from mnist_core.page.components.reading import Answer, answer
 from mnist_core.page.components.recipe import RecipeForm
 from mnist_core.page.components.view import View
 from mnist_core.page.views import results, status
 from mnist_core.page.views.curves import loss_plot, trace_plot
-from mnist_core.runs import SHIPPED, Runs, Visit, shipped_classifier
+from mnist_core.runs import SHIPPED, Runs, Visit
 
 Updates = dict[gr.Component, Any]
 
@@ -88,7 +86,7 @@ class Layout:
             self.status: status.status(run, runs.slot.place(run) if run else 0, runs.digits.progress),
             self.plot: loss_plot(run, compared),
             self.trace: trace_plot(run),
-            self.reading: small_answer(visit),
+            self.reading: f"{run.id} {run.weights_step}" if run is not None else None,
             self.said: status.state(run),
         }
         if panel:
@@ -117,16 +115,3 @@ class Layout:
         trained = [(run.name, run.id) for run in learned]
         names = [("the built-in model", SHIPPED), *trained]
         return gr.update(choices=names, value=choice, visible=bool(trained))
-
-
-def small_answer(visit: Visit, number: int = 0) -> Answer:
-    """What the shown run's weights so far, else the built-in model, read on the visit's pad."""
-    run = visit.shown
-    name = run.name if run is not None and run.weights is not None else "The built-in model"
-    return answer(Drawing(number, visit.pad.image), shown_classifier(visit), name)
-
-
-def shown_classifier(visit: Visit) -> Classifier:
-    """What reads with the shown run's weights so far; the built-in model where there are none."""
-    run = visit.shown
-    return run.classifier() if run is not None and run.weights is not None else shipped_classifier()

@@ -42,8 +42,8 @@ _TOOLS = (  # class, label, what a pointer's tip adds, the icon's path in a box 
 _SMALL_TOOLS = ("undo", "eraser", "clear")
 
 
-class Sent(BaseModel):
-    """An update of the sheet as a page sends it; `Drawing` in `assets/js/types.js`."""
+class DrawingUpdate(BaseModel):
+    """An update of the sheet as a page sends it; its twin is in `assets/js/types.js`."""
 
     model_config = FROM_PAGES
 
@@ -97,7 +97,7 @@ class DigitPad(View):
         return {"picture": f"data:image/png;base64,{data}", "caption": value.caption}
 
 
-def decode(sent: Sent) -> Drawing:
+def decode(sent: DrawingUpdate) -> Drawing:
     """The drawing in an update.
 
     `ink` is the crop, a byte a pixel, 255 for paper, deflated without header (RFC 1951), in base64.

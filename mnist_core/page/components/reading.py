@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from mnist_core.page.components.pad import Drawing
 from mnist_core.page.components.view import View
 from mnist_core.page.threads import Latest
 from mnist_core.runs import SHIPPED, registry, shipped_classifier
+from mnist_core.runs.run import Run
 
 SHIPPED_READ = "Read by the built-in model"
 
@@ -37,19 +38,52 @@ class Answer(TypedDict):
     reader: str  # which model read it, in words
 
 
-def answer(drawing: Drawing, classifier: Classifier, reader: str) -> Answer:
-    """What `classifier` reads in a drawing."""
-    image = drawing.image
-    digits = [_as_plain(each, image.size) for each in classifier.read(image)] if image is not None else []
-    return {"number": drawing.number, "digits": digits, "reader": reader}
+class Reader(NamedTuple):
+    """Who reads.
+
+    Attributes:
+        run: whose weights read; None for the built-in model.
+        said: the same in a few words.
+    """
+
+    run: Run | None
+    classifier: Classifier
+    said: str
 
 
-reader = Latest("reader")
+def chosen_reader(secret: str, weights: str | None) -> Reader:
+    """The chosen weights: those of one of the visit's runs by its id, else the built-in model."""
+    if weights in (None, SHIPPED):
+        return Reader(None, shipped_classifier(), SHIPPED_READ)
+    run = registry().reading_run(secret, weights)
+    if run is None:
+        return Reader(None, shipped_classifier(), f"{SHIPPED_READ}: the chosen weights are gone")
+    return Reader(run, run.classifier(), f"Read by {run.name}")
+
+
+def answer(drawing: Drawing, readings: list[Prediction], reader: str) -> Answer:
+    """What was read in a drawing, by whom."""
+    size = drawing.image.size if drawing.image is not None else (1, 1)
+    return {
+        "number": drawing.number,
+        "digits": [_as_plain(each, size) for each in readings],
+        "reader": reader,
+    }
+
+
+def read(secret: str, weights: str | None, drawing: Drawing) -> Answer:
+    """What the chosen weights read in a drawing."""
+    reader = chosen_reader(secret, weights)
+    readings = reader.classifier.read(drawing.image) if drawing.image is not None else []
+    return answer(drawing, readings, reader.said)
+
+
+reading_thread = Latest("reader")
 
 
 def warm_up() -> None:
     """Load the built-in model and read once, in the background, so that no visitor waits for it."""
-    reader.submit(lambda: shipped_classifier().read(np.eye(SIZE, dtype=np.uint8) * 255))
+    reading_thread.submit(lambda: shipped_classifier().read(np.eye(SIZE, dtype=np.uint8) * 255))
 
 
 class Reading(View):
@@ -60,16 +94,6 @@ class Reading(View):
 
     def __init__(self, **options: Any) -> None:
         super().__init__("reading", _template(), value=SHIPPED, elem_classes=["reading"], **options)
-
-
-def read(secret: str, weights: str | None, drawing: Drawing) -> Answer:
-    """What the chosen weights read, those of one of the visit's runs or the built-in model."""
-    if weights in (None, SHIPPED):
-        return answer(drawing, shipped_classifier(), SHIPPED_READ)
-    run = registry().reading_run(secret, weights)
-    if run is None:
-        return answer(drawing, shipped_classifier(), f"{SHIPPED_READ}: the chosen weights are gone")
-    return answer(drawing, run.classifier(), f"Read by {run.name}")
 
 
 def _as_plain(prediction: Prediction, size: tuple[int, int]) -> ReadDigit:

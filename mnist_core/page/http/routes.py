@@ -22,7 +22,7 @@ from mnist_core.runs.slot import RunError
 
 PREFIX = "/api/"
 FROM_PAGES = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
-_LONGEST_COMPLAINT = 200  # characters
+_LONGEST_REASON = 200  # characters
 
 Asked = TypeVar("Asked", bound=BaseModel)
 
@@ -65,7 +65,8 @@ async def _answered(
 
 
 def _complaint(error: ValidationError) -> str:
-    """Where the body is not as the page sends it, and what was expected there."""
+    """That the body is not as the page sends it, and where."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = ".".join(map(str, first["loc"])) or "the body"
-    return f"This is not what the page sends here: {where}: {first['msg']}."[:_LONGEST_COMPLAINT]
+    reason = f"{where}: {first['msg']}"[:_LONGEST_REASON]
+    return f"This is not what the page sends here. Reload it and try again. ({reason})"

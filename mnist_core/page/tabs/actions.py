@@ -105,6 +105,7 @@ def synthetic(press: Press, given: Given) -> Updates:
 
 @_action
 def use(press: Press, given: Given) -> Updates:
+    """Have this run's weights read the pads."""
     return press.now_reads(press.run(given).id)
 
 
@@ -120,12 +121,14 @@ def undo(press: Press, given: Given) -> Updates:
 
 @_action
 def show(press: Press, given: Given) -> Updates:
+    """Show this run on the tab."""
     press.visit.current = press.run(given).id
     return press.now()
 
 
 @_action
 def compare(press: Press, given: Given) -> Updates:
+    """Add this run's curve to those that are compared, or take it away."""
     compared = press.visit.compared
     (compared.add if given.value is True else compared.discard)(press.run(given).id)
     return press.now()
@@ -133,23 +136,27 @@ def compare(press: Press, given: Given) -> Updates:
 
 @_action
 def reload(press: Press, given: Given) -> Updates:
+    """Put this run's recipe on the form."""
     return {press.layout.recipe: press.run(given).config}
 
 
 @_action
 def rename(press: Press, given: Given) -> Updates:
+    """Give this run another name."""
     registry().rename(press.secret, given.run, str(given.value))
     return press.now_reads(press.choice)
 
 
 @_action
 def delete(press: Press, given: Given) -> Updates:
+    """Delete this run; the built-in model reads the pads if this one did."""
     registry().delete(press.secret, given.run)
     return press.now_reads(SHIPPED if press.choice == given.run else press.choice)
 
 
 @_action
 def panel(press: Press, given: Given) -> Updates:
+    """Open another panel of the results."""
     if given.panel not in results.PANELS:
         raise RunError("The page has no such results. Reload it and try again.")
     press.visit.panel = given.panel
@@ -182,12 +189,14 @@ def label(press: Press, given: Given) -> Updates:
 
 @_action
 def unlabel(press: Press, given: Given) -> Updates:
+    """Drop the drawings to fine-tune on."""
     press.visit.drawings.clear()
     return {press.layout.fine_tuning: status.fine_tuning(press.visit)}
 
 
 @_action
 def fine_tune(press: Press, given: Given) -> Updates:
+    """Fine-tune a copy of the chosen weights on the labelled drawings."""
     run = registry().fine_tune(press.secret, press.choice, list(press.visit.drawings))
     press.visit.drawings.clear()
     return press.started(run) | {press.layout.fine_tuning: status.fine_tuning(press.visit)}

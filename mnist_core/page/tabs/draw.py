@@ -13,8 +13,8 @@ from mnist_core.data import load_mnist
 from mnist_core.datasets.digits import Digits
 from mnist_core.datasets.download import mnist_is_here
 from mnist_core.page.components import reading
-from mnist_core.page.components.pad import DigitPad, Picture, Sent, decode
-from mnist_core.page.components.reading import Answer, Reading, reader
+from mnist_core.page.components.pad import DigitPad, DrawingUpdate, Picture, decode
+from mnist_core.page.components.reading import Answer, Reading, reading_thread
 from mnist_core.page.components.samples import Samples
 from mnist_core.page.http.routes import FROM_PAGES, json_route
 from mnist_core.runs import SHIPPED
@@ -52,13 +52,14 @@ class ReadRequest(BaseModel):
     model_config = FROM_PAGES
 
     weights: str | None
-    drawing: Sent
+    drawing: DrawingUpdate
 
 
 async def read(secret: str, asked: ReadRequest) -> Answer | None:
     """What the chosen weights read in a drawing."""
-    drawing = decode(asked.drawing)
-    return await reader.run((secret, "read"), lambda: reading.read(secret, asked.weights, drawing))
+    return await reading_thread.run(
+        (secret, "read"), lambda: reading.read(secret, asked.weights, decode(asked.drawing))
+    )
 
 
 ROUTES = [json_route("read", ReadRequest, read)]

@@ -28,12 +28,13 @@ from mnist_core.explain.activations import (
 from mnist_core.explain.counterfactual import Edit, smallest_edit
 from mnist_core.imaging.preprocess import SIZE
 from mnist_core.model import CLASSES, ConvNet
-from mnist_core.page.components.pad import DigitPad, Drawing, Place, Sent, decode
+from mnist_core.page.components.pad import DigitPad, Drawing, DrawingUpdate, Place, decode
+from mnist_core.page.components.reading import SHIPPED_READ, chosen_reader
 from mnist_core.page.components.view import View
 from mnist_core.page.http.routes import FROM_PAGES, json_route
 from mnist_core.page.threads import Latest
 from mnist_core.page.views.percent import percent
-from mnist_core.runs import SHIPPED, registry, shipped_classifier
+from mnist_core.runs import SHIPPED
 
 KNOWN = 2000  # training images among which the nearest are looked for
 NEIGHBOURS = 8
@@ -55,7 +56,7 @@ class ViewRequest(BaseModel):
 
     layer: Literal["cn1", "cn2", "pool"] | None = None
     map: Annotated[int, Field(ge=0, lt=max(_MAPS.values()))] = 0
-    open: tuple[Literal["why", "edit", "nearest"], ...] = ()
+    open: frozenset[Literal["why", "edit", "nearest"]] = frozenset()
     target: Annotated[int, Field(ge=0, lt=CLASSES)] | None = None
     still: bool = False
 
@@ -72,7 +73,7 @@ class LayersRequest(BaseModel):
     model_config = FROM_PAGES
 
     weights: str | None
-    drawing: Sent
+    drawing: DrawingUpdate
     digit: Place = 0
     view: ViewRequest
 
@@ -93,9 +94,10 @@ def inside_tab(weights: gr.Dropdown) -> None:
 
 async def show_layers(secret: str, asked: LayersRequest) -> dict[str, Any] | None:
     """`look`, on a thread of its own, so that nothing waits for it."""
-    drawing = decode(asked.drawing)
     thread = _patient if asked.view.still else _prompt
-    return await thread.run(secret, lambda: look(secret, asked.weights, drawing, asked.view, asked.digit))
+    return await thread.run(
+        secret, lambda: look(secret, asked.weights, decode(asked.drawing), asked.view, asked.digit)
+    )
 
 
 ROUTES = [json_route("layers", LayersRequest, show_layers)]
@@ -109,8 +111,7 @@ def look(
     Args:
         digit: which of several digits is looked at, from the left.
     """
-    run = registry().reading_run(secret, weights)
-    classifier = run.classifier() if run is not None else shipped_classifier()
+    run, classifier, by = chosen_reader(secret, weights)
     model = classifier.model
     readings = classifier.read(drawing.image) if drawing.image is not None else []
     place = min(digit, len(readings) - 1)
@@ -120,6 +121,7 @@ def look(
     order = maps["log_probabilities"].argsort()[::-1]
     blank = reading is None
     shown = {
+        "number": drawing.number,
         "layers": _layers(model),
         "bytes": {"picture": _packed(picture), **{name: _signed(maps[name]) for name in _MAPS}},
         "scale": {name: float(np.abs(maps[name]).max()) or 1.0 for name in (*_MAPS, "fc1")},
@@ -133,11 +135,11 @@ def look(
         "mnist": mnist_is_here(),
         "said": {"answer": _read_as(readings, place), **_said(maps, blank)},
     }
-    if run and not blank:
-        shown["said"]["answer"] += f" The weights are those of {run.name}."
+    if by != SHIPPED_READ and not blank:
+        shown["said"]["answer"] += f" {by}."
     if request.layer:
         shown["chosen"] = _chosen(model, maps, request.layer, request.map)
-    for name in request.open:
+    for name in sorted(request.open):
         if not blank and (name != "edit" or request.still):
             value, shown["said"][name] = _REASON[name](classifier, picture, order, request)
             shown[name] = value

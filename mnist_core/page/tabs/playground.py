@@ -39,7 +39,7 @@ class ToyRequest(BaseModel):
     model_config = FROM_PAGES
 
     toy: Annotated[str, Field(max_length=40)]
-    values: dict[str, Any] = {}
+    values: Annotated[dict[str, Any], Field(max_length=20)] = {}
 
 
 class ToyShown(TypedDict):

@@ -16,14 +16,14 @@ from pydantic import BaseModel
 
 from mnist_core.config import TrainConfig, knobs
 from mnist_core.page import zerogpu
-from mnist_core.page.components.layout import Layout, Updates, shown_classifier, small_answer
-from mnist_core.page.components.pad import Place, Sent, decode
-from mnist_core.page.components.reading import Answer, reader
+from mnist_core.page.components.layout import Layout, Updates
+from mnist_core.page.components.pad import DrawingUpdate, Place, decode
+from mnist_core.page.components.reading import Answer, answer, reading_thread
 from mnist_core.page.http.routes import FROM_PAGES, json_route
 from mnist_core.page.tabs import actions
 from mnist_core.page.tabs.draw import AT_ONCE
 from mnist_core.page.views import status
-from mnist_core.runs import SHIPPED, RunError, Visit, registry
+from mnist_core.runs import SHIPPED, RunError, Visit, registry, shipped_classifier
 from mnist_core.runs.run import Run
 
 FRAME_SECONDS = 0.3  # between two updates of the page while a run is active
@@ -225,30 +225,31 @@ def examine_if_asked(secret: str) -> bool:
     return True
 
 
-class WatchRequest(BaseModel):
+class TrainingReadRequest(BaseModel):
     """What is on the Train tab's pad, and which of several digits a run follows, from the left."""
 
     model_config = FROM_PAGES
 
-    drawing: Sent
+    drawing: DrawingUpdate
     digit: Place = 0
 
 
-async def watch(secret: str, asked: WatchRequest) -> Answer | None:
-    """Keep the drawing for the visit's run to read as it trains, and read it with the weights so far."""
-    drawing = decode(asked.drawing)
+async def read_in_training(secret: str, asked: TrainingReadRequest) -> Answer | None:
+    """What the shown run's weights so far read; the digit looked at is kept, for the run to follow."""
 
-    def see() -> Answer:
-        visit = registry().visit(secret)
-        readings = shown_classifier(visit).read(drawing.image) if drawing.image is not None else []
-        followed = readings[min(asked.digit, len(readings) - 1)].model_input if readings else None
-        visit.pad.image, visit.pad.ink = drawing.image if readings else None, followed
-        return small_answer(visit, drawing.number)
+    def read() -> Answer:
+        visit, drawing = registry().visit(secret), decode(asked.drawing)
+        run = visit.shown
+        trained = run is not None and run.weights is not None
+        classifier = run.classifier() if trained else shipped_classifier()
+        readings = classifier.read(drawing.image) if drawing.image is not None else []
+        visit.pad.ink = readings[min(asked.digit, len(readings) - 1)].model_input if readings else None
+        return answer(drawing, readings, run.name if trained else "The built-in model")
 
-    return await reader.run((secret, "watch"), see)
+    return await reading_thread.run((secret, "train"), read)
 
 
-ROUTES = [json_route("watch", WatchRequest, watch)]
+ROUTES = [json_route("read-in-training", TrainingReadRequest, read_in_training)]
 
 
 def leave(request: gr.Request) -> None:
