@@ -5,7 +5,8 @@ and keeps them in `sessionStorage`: a reload continues the same visit, a new tab
 closing the tab forgets it. The secret travels in two places and nowhere else: in the body, as the first
 input of every one of Gradio's handlers that touches a visit's own things (`VisitSecret`), and in the
 `X-Visit` header. There our own routes look for it (`routes`), and by it the guard ties Gradio's
-`session_hash` to the visit. Neither is part of an address, and the server never sends a secret back, logs it or names a file by it.
+`session_hash` to the visit. Neither is part of an address, and the server never sends a secret back, logs it
+or names a file by it.
 """
 
 from __future__ import annotations
