@@ -2,6 +2,7 @@
 import { UNITS } from "./ink/units.js";
 /** @import { Services } from "./types.js" */
 
+const UNTYPED = ["", "application/octet-stream"]; // of files without an extension, which may well be pictures
 const PEN_AWAY = 30_000; // milliseconds without a pen until touches are fingers again, not the hand that holds it
 
 export class Pad {
@@ -106,8 +107,7 @@ export class Pad {
   }
 
   async accept(files) {
-    // A file without an extension has no type, and may well be a picture.
-    const picture = files.find(({ type }) => type === "" || type.startsWith("image/"));
+    const picture = files.find(({ type }) => UNTYPED.includes(type) || type.startsWith("image/"));
     this.say(picture ? await this.sheet.take(picture) : "Drop an image file here.");
   }
 

@@ -83,7 +83,8 @@ def batches_by_hand(size: int, order: str, seed: int) -> Scene:
     generator = torch.Generator().manual_seed(seed)
     sampler = RandomSampler(data, generator=generator) if shuffle else None
     # Without a generator of its own the loader would draw from torch's global one, though it needs none.
-    by_torch = list(DataLoader(data, size, sampler=sampler, generator=torch.Generator()))
+    # A tensor has a length and items, which is all that a loader wants of a dataset.
+    by_torch = list(DataLoader(data, size, sampler=sampler, generator=torch.Generator()))  # type: ignore[arg-type]
     same = len(by_hand) == len(by_torch) and all(map(torch.equal, by_hand, by_torch))
     codes = (
         (_SHUFFLED + _BATCHES_BY_HAND, _LOADER_SHUFFLED)

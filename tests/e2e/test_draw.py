@@ -193,6 +193,7 @@ def test_a_stroke_takes_the_keyboard_from_the_field_that_had_it(server: Any, ope
     page.get_by_text("What would make it another").click()
     page.locator(".target").focus()
     pad = "#inside .pad canvas"
+    page.locator(pad).scroll_into_view_if_needed()
     draw(page, ONE, pad=pad)
     assert ink(page, pad)
     page.keyboard.press("Control+z")

@@ -14,38 +14,39 @@ pytestmark = pytest.mark.browser
 
 
 @contextmanager
-def _site(body: str) -> Iterator[str]:
-    """Another site whose one page has this body: its address."""
+def _site() -> Iterator[tuple[str, Callable[[str], None]]]:
+    """Another site: its address, and a function that puts a page in a frame on its one page."""
+    framed = ""
+
+    def put(url: str) -> None:
+        nonlocal framed
+        framed = url
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
             self.send_header("content-type", "text/html")
             self.end_headers()
-            self.wfile.write(body.encode())
+            self.wfile.write(f'<iframe src="{framed}/" width="1000" height="850"></iframe>'.encode())
 
         def log_message(self, *message: Any) -> None:
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.2", 0), Handler) as site:
         threading.Thread(target=site.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.2:{site.server_port}"
+        yield f"http://127.0.0.2:{site.server_port}", put
         site.shutdown()
-
-
-def _frame(url: str) -> str:
-    return f'<iframe src="{url}/" width="1000" height="850"></iframe>'
 
 
 def test_a_site_that_is_named_shows_the_page_and_the_pad_reads_there(
     start_server: Callable[..., Any], browser: Any
 ) -> None:
-    server = start_server(MNIST_FRAME_ANCESTORS="http://127.0.0.2:*")
-    with _site(_frame(server.url)) as site:
+    with _site() as (site, put):
+        put(start_server(MNIST_FRAME_ANCESTORS=site).url)
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto(site)
         frame = page.frame_locator("iframe")
-        frame.locator("#digit-pad[data-ready]").wait_for()
+        frame.locator(".pad[data-ready]").first.wait_for(state="attached")
         box = frame.locator("#digit-pad canvas").bounding_box()
         page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.2)
         page.mouse.down()
@@ -56,7 +57,8 @@ def test_a_site_that_is_named_shows_the_page_and_the_pad_reads_there(
 
 
 def test_other_sites_may_not_frame_it(server: Any, browser: Any) -> None:
-    with _site(_frame(server.url)) as site:
+    with _site() as (site, put):
+        put(server.url)
         page = browser.new_page()
         with page.expect_event("console", lambda said: "frame-ancestors" in said.text):
             page.goto(site)

@@ -69,4 +69,4 @@ def _complaint(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = ".".join(map(str, first["loc"])) or "the body"
     reason = f"{where}: {first['msg']}"[:_LONGEST_REASON]
-    return f"This is not what the page sends here. Reload it and try again. ({reason})"
+    return f"This is not what the page sends here ({reason}). Reload it and try again."
