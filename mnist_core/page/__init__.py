@@ -22,7 +22,8 @@ TITLE = "Digits, read as you draw"
 
 def build() -> CarefulBlocks:
     """The whole page, not yet launched."""
-    with CarefulBlocks(title=TITLE) as demo:
+    demo = CarefulBlocks(title=TITLE)
+    with demo:
         gr.HTML(f"<h1>{TITLE}</h1>", elem_id="masthead")
         predict_endpoint()  # first: Gradio's client takes the page's first function for `/predict`
         secret = VisitSecret()

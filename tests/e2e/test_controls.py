@@ -30,7 +30,7 @@ def page(server: Any, data_folder: Any, open_page: Callable[..., Any]) -> Iterat
         "response", lambda answer: answer.status >= 400 and refused.append(f"{answer.status} {answer.url}")
     )
     yield page
-    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(1000)  # for what is still under way
     assert refused == []
     assert page.faults == []
     assert httpx.get(f"{server.url}/health").json()["faults"] == faults
@@ -124,15 +124,15 @@ def test_every_control_of_the_recipe(page: Any) -> None:
     page.locator(".recipe .more summary").click()
     for field in page.locator(".recipe select").all():
         for option in field.evaluate("(field) => [...field.options].map((option) => option.value)"):
-            with page.expect_response("**/gradio_api/run/choose"):
-                field.select_option(option)
+            field.select_option(option)
+            page.wait_for_timeout(100)  # or Gradio would send only the last of them
     for field in page.locator(".recipe input[type=number]").all():
         for end in ("min", "max"):
-            with page.expect_response("**/gradio_api/run/choose"):
-                field.evaluate(
-                    f"(field) => {{ field.value = field.{end};"
-                    " field.dispatchEvent(new Event('change', { bubbles: true })); }"
-                )
+            field.evaluate(
+                f"(field) => {{ field.value = field.{end};"
+                " field.dispatchEvent(new Event('change', { bubbles: true })); }"
+            )
+            page.wait_for_timeout(100)
 
 
 def _press(page: Any, name: str) -> None:
@@ -182,6 +182,7 @@ def test_every_control_of_fine_tuning_and_of_uploaded_weights(page: Any) -> None
         )
     page.locator("#lesson").get_by_role("button", name="Clear").click()
     until(page, lambda: page.locator(".taught figure").count() == 0)
+    page.locator("#lesson summary").click()
     page.get_by_role("button", name="Label it 7").click()
     page.get_by_role("button", name="Fine-tune on this drawing").click()
     until_state(page, "finished")

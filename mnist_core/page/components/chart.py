@@ -75,5 +75,6 @@ class Chart(View):
         style = asset("css/chart.css")
         super().__init__("chart/chart", chart_markup(height), value=value, css_template=style, **options)
 
-    def postprocess(self, value: Plot | None) -> str:
+    def postprocess(self, value: Any) -> str:
+        """A `Plot`, or None for an empty one, as JSON text."""
         return json.dumps((value or Plot()).to_plain(), separators=(",", ":"), allow_nan=False)

@@ -109,7 +109,7 @@ class Layout:
         run = visit.shown
         return results.results(visit, run, run.examination if run is not None else None, choice)
 
-    def choices(self, visit: Visit, choice: str) -> gr.update:
+    def choices(self, visit: Visit, choice: str) -> dict[str, Any]:
         """The weights that may read the pads, with `choice` selected."""
         learned = [run for run in visit.runs.values() if run.weights_step or run.kind == "uploaded"]
         trained = [(run.name, run.id) for run in learned]

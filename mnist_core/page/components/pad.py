@@ -87,8 +87,8 @@ class DigitPad(View):
             **options,
         )
 
-    def postprocess(self, value: Picture | None) -> dict[str, str] | None:
-        """The picture as a data address, with its caption."""
+    def postprocess(self, value: Any) -> Any:
+        """A `Picture` as a data address, with its caption; None for none."""
         if value is None:
             return None
         file = io.BytesIO()

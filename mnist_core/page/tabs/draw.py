@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import random
+from typing import Literal, TypedDict
 
 import gradio as gr
 from PIL import Image
@@ -19,7 +20,16 @@ from mnist_core.page.components.samples import Samples
 from mnist_core.page.http.routes import FROM_PAGES, json_route
 from mnist_core.runs import SHIPPED
 
-AT_ONCE = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+
+class Wiring(TypedDict):
+    """How a handler is called."""
+
+    queue: bool
+    show_progress: Literal["full", "minimal", "hidden"]
+    api_visibility: Literal["public", "private", "undocumented"]
+
+
+AT_ONCE: Wiring = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
 def draw_tab(tab: gr.Tab, page: gr.Blocks) -> gr.Dropdown:

@@ -7,9 +7,9 @@ import contextlib
 import contextvars
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 import gradio as gr
 from pydantic import BaseModel
@@ -36,7 +36,15 @@ OPEN_IF_LINKED = f"""() => {{
   const tab = [...document.querySelectorAll("[role=tab]")].find((tab) => tab.textContent.trim() === "Train");
   setTimeout(() => tab?.click(), 200);
 }}"""
-_STREAM = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
+
+
+class _Streaming(TypedDict):
+    concurrency_limit: int | None
+    show_progress: Literal["full", "minimal", "hidden"]
+    api_visibility: Literal["public", "private", "undocumented"]
+
+
+_STREAM: _Streaming = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
 
 
 def train_tab(secret: gr.Component, weights: gr.Dropdown, tab: gr.Tab, page: gr.Blocks) -> None:
@@ -113,7 +121,7 @@ class Handlers:
             registry().stop(secret, run.id)
         return self._now(visit) | self._reads(visit)
 
-    async def follow(self, secret: str, choice: str, request: gr.Request) -> AsyncIterator[Updates]:
+    async def follow(self, secret: str, choice: str, request: gr.Request) -> AsyncGenerator[Updates, None]:
         """Follow the visit's run until it neither trains nor waits; then its weights read the pad."""
         runs = registry()
         visit = runs.visit(secret, request.session_hash)
@@ -133,7 +141,9 @@ class Handlers:
             reads = run.id if run is not None and over else choice
             yield {self.layout.results: self.layout.results_of(visit, reads)}
 
-    async def follow_on_gpu(self, secret: str, choice: str, request: gr.Request) -> AsyncIterator[Updates]:
+    async def follow_on_gpu(
+        self, secret: str, choice: str, request: gr.Request
+    ) -> AsyncGenerator[Updates, None]:
         """As `follow`, while the visit's run is trained on a GPU in this call's context; both end together.
 
         The context says whose request it is, and so whose quota the GPU is taken from.
@@ -239,12 +249,11 @@ async def read_in_training(secret: str, asked: TrainingReadRequest) -> Answer | 
 
     def read() -> Answer:
         visit, drawing = registry().visit(secret), decode(asked.drawing)
-        run = visit.shown
-        trained = run is not None and run.weights is not None
-        classifier = run.classifier() if trained else shipped_classifier()
+        run = visit.shown if visit.shown is not None and visit.shown.weights is not None else None
+        classifier = run.classifier() if run is not None else shipped_classifier()
         readings = classifier.read(drawing.image) if drawing.image is not None else []
         visit.pad.ink = readings[min(asked.digit, len(readings) - 1)].model_input if readings else None
-        return answer(drawing, readings, run.name if trained else "The built-in model")
+        return answer(drawing, readings, run.name if run is not None else "The built-in model")
 
     return await reading_thread.run((secret, "train"), read)
 

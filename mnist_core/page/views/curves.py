@@ -48,9 +48,9 @@ def loss_plot(run: Run | None, compared: list[Run]) -> Plot:
 def _comparison(runs: list[Run]) -> Plot:
     series = []
     for number, run in enumerate(runs):
-        style = {"colour": number % 6 + 1, "dash": _DASHES[number % len(_DASHES)]}
         points = [(row[1], row[3]) for row in run.history.losses.rows(POINTS)]
-        series.append(Series(name=run.name[:14], points=points, **style))
+        dash = _DASHES[number % len(_DASHES)]
+        series.append(Series(name=run.name[:14], points=points, colour=number % 6 + 1, dash=dash))
     return Plot(
         series=series,
         x_name="samples seen",
