@@ -141,7 +141,7 @@ def test_what_gradio_brings_is_required_in_its_own_range() -> None:
     brought = {canonicalize_name(wish.name): wish for wish in wishes}
     asked = requirements("requirements.txt", "tests/requirements.txt")
     shared = {name for name in set(asked) & set(brought) if name not in ("numpy", "packaging")}
-    assert {"pillow", "orjson", "pydantic", "starlette"} <= shared
+    assert {"jinja2", "pillow", "orjson", "pydantic", "starlette"} <= shared
     assert {name: asked[name].specifier for name in shared} == {
         name: brought[name].specifier for name in shared
     }
@@ -254,6 +254,10 @@ def test_ruff_finds_nothing(arguments: list[str]) -> None:
 
 
 def test_mypy_finds_nothing() -> None:
+    for stub in (ROOT / "mnist_core").rglob(
+        "*.pyi"
+    ):  # Gradio writes them beside components; mypy would read them
+        stub.unlink()
     mypy = subprocess.run(
         [sys.executable, "-m", "mypy"], cwd=ROOT, capture_output=True, text=True, check=False
     )

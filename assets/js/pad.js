@@ -1,5 +1,6 @@
 // One pad: it takes pointers, files and buttons, and shows the sheet of ink that all pads share (`ink/sheet.js`).
 import { UNITS } from "./ink/units.js";
+
 /** @import { Services } from "./types.js" */
 
 const UNTYPED = ["", "application/octet-stream"]; // of files without an extension, which may well be pictures
@@ -101,7 +102,8 @@ export class Pad {
     this.paper.addEventListener("drop", (event) => {
       event.preventDefault();
       const { files, types } = event.dataTransfer;
-      if (!files.length && types.includes("text/uri-list")) this.say("Save that picture first, then drop its image file.");
+      if (!files.length && types.includes("text/uri-list"))
+        this.say("Save that picture first, then drop its image file.");
       else this.accept([...files]);
     });
   }

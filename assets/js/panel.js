@@ -21,6 +21,7 @@ export function mount(element, host) {
   });
   element.addEventListener("change", (event) => {
     const field = event.target.closest("input[data-act], select[data-act]");
-    if (field) host.trigger("act", { ...field.dataset, value: field.type === "checkbox" ? field.checked : field.value });
+    if (field)
+      host.trigger("act", { ...field.dataset, value: field.type === "checkbox" ? field.checked : field.value });
   });
 }

@@ -1,6 +1,7 @@
 // What was read, beside the pad: updated in place, so nothing flickers and nothing moves.
 import { followSheet } from "./latest.js";
 import { percent } from "./percent.js";
+
 /** @import { Answer, Services } from "./types.js" */
 
 const REST = 600; // milliseconds without a change before the answer is read out
@@ -18,7 +19,8 @@ function sentence(digits, drawing) {
   if (!digits.length) return "Draw a digit and watch it being read.";
   if (drawing) return "";
   const unsure = digits.filter((digit) => digit.digit === null);
-  if (digits.length > 1) return unsure.length ? `Not sure of ${unsure.length} of ${digits.length} digits.` : `${digits.length} digits.`;
+  if (digits.length > 1)
+    return unsure.length ? `Not sure of ${unsure.length} of ${digits.length} digits.` : `${digits.length} digits.`;
   const [digit] = digits;
   if (unsure.length) return `${digit.reason.replace(/\.$/, "")} — closest is ${digit.guess}.`;
   return "";
@@ -84,7 +86,7 @@ export function mount(element, services) {
   function showInput(digit) {
     const seen = digit ? Uint8Array.from(atob(digit.input), (letter) => letter.charCodeAt(0)) : new Uint8Array(784);
     const image = pixels.createImageData(28, 28);
-    seen.forEach((level, i) => image.data.set([level, level, level, 255], 4 * i));
+    for (const [i, level] of seen.entries()) image.data.set([level, level, level, 255], 4 * i);
     pixels.putImageData(image, 0, 0);
   }
 
@@ -101,7 +103,9 @@ export function mount(element, services) {
     write(verdict, sentence(digits, drawing));
     sheet.mark(
       answer.number,
-      digits.length > 1 ? digits.map(({ box, guess }, i) => ({ box, name: String(guess), chosen: i === chosen.digit() })) : [],
+      digits.length > 1
+        ? digits.map(({ box, guess }, i) => ({ box, name: String(guess), chosen: i === chosen.digit() }))
+        : [],
     );
     clearTimeout(resting);
     if (!drawing) resting = setTimeout(announce, REST);

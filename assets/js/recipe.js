@@ -1,11 +1,13 @@
-// The recipe form: presets set the knobs, knobs write the recipe and the page's address. `host.value` is the recipe as
-// JSON text.
+// The recipe form: presets set the knobs, knobs write the recipe and the page's address. `host.value` is the
+// recipe.
 export function mount(element, host) {
   const form = element.querySelector(".recipe");
   const choice = form.querySelector(".preset-choice");
   const lesson = form.querySelector(".preset-lesson");
   const presets = JSON.parse(form.dataset.presets);
-  const fields = Object.fromEntries([...form.querySelectorAll("[data-knob]")].map((field) => [field.dataset.knob, field]));
+  const fields = Object.fromEntries(
+    [...form.querySelectorAll("[data-knob]")].map((field) => [field.dataset.knob, field]),
+  );
   const book = presets.book[2];
   let recipe = { ...book };
 
@@ -32,7 +34,9 @@ export function mount(element, host) {
       field.value = recipe[name];
       if (slider(name)) Object.assign(slider(name), { min: 0, max: 1000, value: slide(field, recipe[name]) });
     }
-    const match = Object.entries(presets).find(([, [, , values]]) => Object.keys(values).every((name) => values[name] === recipe[name]));
+    const match = Object.entries(presets).find(([, [, , values]]) =>
+      Object.keys(values).every((name) => values[name] === recipe[name]),
+    );
     choice.value = match ? match[0] : "own";
     lesson.textContent = match ? match[1][1] : "Your own mixture. What it does is for you to find out.";
   }
@@ -62,13 +66,13 @@ export function mount(element, host) {
   }
 
   function load() {
-    recipe = { ...book, ...JSON.parse(host.value || "{}") };
+    recipe = { ...book, ...host.value };
   }
 
   function tell() {
     show();
     writeAddress();
-    host.value = JSON.stringify(recipe);
+    host.value = { ...recipe };
     host.trigger("input");
   }
 

@@ -4,6 +4,7 @@ import { createChosen } from "./chosen.js";
 import { createSheet } from "./ink/sheet.js";
 import { Unanswered } from "./latest.js";
 import { createPads } from "./pads.js";
+
 /** @import { Answer, Layers, LayersRequest, ReadRequest, ToyRequest, ToyShown, TrainingReadRequest } from "./types.js" */
 
 const PATIENCE = 30_000; // milliseconds for an answer
@@ -23,7 +24,8 @@ async function post(name, body) {
   const response = await fetch(new URL(`api/${name}`, document.baseURI), request).catch((error) => {
     throw new Unanswered(`${name}: ${error}`, true);
   });
-  if (!response.ok) throw new Unanswered(`${name} was answered with ${response.status}`, LATER.includes(response.status));
+  if (!response.ok)
+    throw new Unanswered(`${name} was answered with ${response.status}`, LATER.includes(response.status));
   return response.status === 204 ? null : response.json();
 }
 

@@ -44,7 +44,8 @@ export function mount(element, services) {
     if (!button) return;
     const { control, cells, index, by } = button.dataset;
     if (cells) turn(cells, Number(index));
-    else if (button.dataset.pick) values[button.dataset.pick] = [Number(button.dataset.row), Number(button.dataset.column)];
+    else if (button.dataset.pick)
+      values[button.dataset.pick] = [Number(button.dataset.row), Number(button.dataset.column)];
     else if (by) step(button, control);
     else if (control) pick(button, control);
     ask();
@@ -60,7 +61,9 @@ export function mount(element, services) {
 
   // The parts are replaced; the button that had the focus gets it back.
   function replaceParts(html) {
-    const held = parts.contains(document.activeElement) ? [...parts.querySelectorAll("button")].indexOf(document.activeElement) : -1;
+    const held = parts.contains(document.activeElement)
+      ? [...parts.querySelectorAll("button")].indexOf(document.activeElement)
+      : -1;
     parts.innerHTML = html;
     if (held >= 0) parts.querySelectorAll("button")[held]?.focus({ preventScroll: true });
   }

@@ -63,7 +63,7 @@ class Visitor:
 
     def train(self, recipe: dict[str, Any]) -> None:
         """Press Train with this recipe on the form."""
-        self.call("start", {"recipe": json.dumps(recipe)})
+        self.call("start", {"recipe": recipe})
 
     def steps(self) -> int:
         """How many steps the shown run has taken, as the Train tab says."""

@@ -12,6 +12,7 @@ from mnist_core.page.http.errors import CarefulBlocks
 from mnist_core.page.http.scripts import scripts_route
 from mnist_core.page.http.visit import VisitSecret
 from mnist_core.page.tabs import draw, inside, playground, train
+from mnist_core.page.templates import render
 from mnist_core.page.theme import look
 from mnist_core.runs import registry
 
@@ -24,7 +25,7 @@ def build() -> CarefulBlocks:
     """The whole page, not yet launched."""
     demo = CarefulBlocks(title=TITLE)
     with demo:
-        gr.HTML(f"<h1>{TITLE}</h1>", elem_id="masthead")
+        gr.HTML(render("masthead.html", title=TITLE), elem_id="masthead")
         predict_endpoint()  # first: Gradio's client takes the page's first function for `/predict`
         secret = VisitSecret()
         with gr.Tabs(elem_id="tabs"):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from mnist_core.page.http.scripts import with_imports
+from mnist_core.page.templates import ASSETS, render
 
-_ASSETS = Path(__file__).resolve().parents[2] / "assets"
 STYLES = (
     "page.css",
     "pad.css",
@@ -85,7 +84,7 @@ _COLOURS = {
 
 def asset(name: str) -> str:
     """The text of the file `name` below `assets/`."""
-    return (_ASSETS / name).read_text(encoding="utf-8")
+    return (ASSETS / name).read_text(encoding="utf-8")
 
 
 def mount(module: str, *events: str) -> str:
@@ -132,8 +131,7 @@ def look() -> dict[str, Any]:
 
     Gradio's own `css_paths` would write each rule twice, once with a stronger selector; that breaks `@media`.
     """
-    styles = "".join(f"<style>{asset(f'css/{name}')}</style>" for name in STYLES)
-    scripts = "".join(f"<script>{asset(f'js/{name}')}</script>" for name in SCRIPTS)
-    # Fetched together, rather than one after another as each names the next.
-    modules = "".join(f'<link rel="modulepreload" href="app/{path}">' for path in with_imports(DRAW))
-    return {"theme": theme(), "head": modules + styles + scripts}
+    styles = [asset(f"css/{name}") for name in STYLES]
+    scripts = [asset(f"js/{name}") for name in SCRIPTS]
+    head = render("head.html", modules=with_imports(DRAW), styles=styles, scripts=scripts)
+    return {"theme": theme(), "head": head}

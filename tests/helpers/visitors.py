@@ -154,8 +154,8 @@ class Visitor:
     async def train(self, button: str = "train-start", **recipe: Any) -> AsyncIterator[dict[str, Any]]:
         """Press Train with this recipe and follow the run as the page does: its messages until it ends."""
         start = self.page.function(button, "click")
-        chosen = json.loads(self.page.component("recipe")["props"]["value"]) | recipe
-        answer = await self.call(start, recipe=json.dumps(chosen))
+        chosen = self.page.component("recipe")["props"]["value"] | recipe
+        answer = await self.call(start, recipe=chosen)
         answer.raise_for_status()
         (await self.call(self.page.follower(start))).raise_for_status()
         async for message in self.stream():

@@ -10,7 +10,10 @@ test("the inked box goes a pen's width beyond the points, in whole pixels of the
 });
 
 test("the inked box ends at the sheet's edge and takes in pictures", () => {
-  const events = [{ pen: "pen", points: [10, 990] }, { picture: "data:,", box: [100, 200, 300, 400] }];
+  const events = [
+    { pen: "pen", points: [10, 990] },
+    { picture: "data:,", box: [100, 200, 300, 400] },
+  ];
   assert.deepEqual(inkedBox(events, 500), [0, 100, 200, 500]);
 });
 

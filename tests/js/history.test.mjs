@@ -5,7 +5,12 @@ import { createHistory } from "../../assets/js/ink/history.js";
 const stroke = (x) => ({ pen: "pen", points: [x, x] });
 
 function memory(kept = {}) {
-  return { getItem: (key) => kept[key] ?? null, setItem: (key, text) => { kept[key] = text; } };
+  return {
+    getItem: (key) => kept[key] ?? null,
+    setItem: (key, text) => {
+      kept[key] = text;
+    },
+  };
 }
 
 test("an undone stroke comes back with redo", () => {
@@ -64,7 +69,9 @@ test("what was kept is recalled, undone strokes included", () => {
 });
 
 test("storage that refuses, is empty or holds something else leaves the sheet as it is", () => {
-  const refuse = () => { throw new Error("refused"); };
+  const refuse = () => {
+    throw new Error("refused");
+  };
   for (const storage of [{ getItem: refuse, setItem: refuse }, memory(), memory({ "mnist-ink": "{" })]) {
     const history = createHistory(storage);
     history.add(stroke(1));
@@ -88,7 +95,13 @@ test("what lies before a cleared sheet is forgotten once there are more than 200
 
 test("where not all fits, what is on the sheet is kept", () => {
   const kept = {};
-  const small = { ...memory(kept), setItem: (key, text) => { if (text.length > 300) throw new Error("full"); kept[key] = text; } };
+  const small = {
+    ...memory(kept),
+    setItem: (key, text) => {
+      if (text.length > 300) throw new Error("full");
+      kept[key] = text;
+    },
+  };
   const history = createHistory(small);
   const picture = (name) => ({ picture: name.repeat(100), caption: "", box: [0, 0, 1, 1] });
   for (const name of ["a", "b", "c"]) {

@@ -84,13 +84,27 @@ test("what another window superseded is asked for again", async () => {
 test("nothing is asked while it is not worth asking", () => {
   let seen = false;
   let asked = 0;
-  const changed = latestOnly(() => (seen ? (asked += 1, new Promise(() => {})) : null), () => {});
+  const changed = latestOnly(
+    () => {
+      asked += seen ? 1 : 0;
+      return seen ? new Promise(() => {}) : null;
+    },
+    () => {},
+  );
   changed();
   assert.equal(asked, 0);
   seen = true;
   changed();
   assert.equal(asked, 1);
 });
+
+// Asks for a drawing, and is never answered.
+const noting =
+  (asked) =>
+  ({ number }) => {
+    asked.push(number);
+    return new Promise(() => {});
+  };
 
 // A sheet and a view without a browser.
 function stage({ drawn = 0, width = 100 } = {}) {
@@ -107,14 +121,14 @@ function stage({ drawn = 0, width = 100 } = {}) {
     drawn += 1;
     for (const follower of followers) follower();
   };
-  return { sheet, element: { clientWidth: width }, draw, resize: () => observed.forEach((seen) => seen()) };
+  return { sheet, element: { clientWidth: width }, draw, resize: () => observed.map((seen) => seen()) };
 }
 
 test("a view that comes after the drawing asks for it at once, and one before any drawing does not", () => {
   for (const drawn of [0, 3]) {
     const { sheet, element } = stage({ drawn });
     const asked = [];
-    followSheet(element, sheet, ({ number }) => (asked.push(number), new Promise(() => {})), () => {});
+    followSheet(element, sheet, noting(asked), () => {});
     assert.deepEqual(asked, drawn ? [3] : []);
   }
 });
@@ -122,7 +136,7 @@ test("a view that comes after the drawing asks for it at once, and one before an
 test("a hidden view asks once it is seen, for the latest drawing only", () => {
   const { sheet, element, draw, resize } = stage({ width: 0 });
   const asked = [];
-  followSheet(element, sheet, ({ number }) => (asked.push(number), new Promise(() => {})), () => {});
+  followSheet(element, sheet, noting(asked), () => {});
   draw();
   draw();
   assert.deepEqual(asked, []);

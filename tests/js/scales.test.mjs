@@ -24,14 +24,38 @@ test("log ticks are powers of ten, with 2 and 5 times them where the axis is sho
 });
 
 test("a log axis leaves out what it cannot show and keeps equal ratios equally far apart", () => {
-  const chart = { series: [{ name: "loss", points: [[0, 0], [1, 0.01], [2, 1]] }], marks: [] };
+  const chart = {
+    series: [
+      {
+        name: "loss",
+        points: [
+          [0, 0],
+          [1, 0.01],
+          [2, 1],
+        ],
+      },
+    ],
+    marks: [],
+  };
   const { y, y0 } = scales(chart, true, 600, 300);
   assert.ok(y0 > 0);
   near(y(0.01) - y(0.1), y(0.1) - y(1));
 });
 
 test("an axis that grows stops at its end, and a pixel leads back to its x", () => {
-  const chart = { series: [{ name: "a", points: [[0, 1], [340, 2]] }], x_grows: true, x_high: 400 };
+  const chart = {
+    series: [
+      {
+        name: "a",
+        points: [
+          [0, 1],
+          [340, 2],
+        ],
+      },
+    ],
+    x_grows: true,
+    x_high: 400,
+  };
   const { x, back, x1 } = scales(chart, false, 600, 300);
   assert.equal(x1, 400);
   near(back(x(123)), 123);
@@ -43,6 +67,14 @@ test("a chart without points still has scales", () => {
 });
 
 test("the nearest point is found on either side", () => {
-  const points = [[0, 0], [10, 0], [20, 0], [30, 0]];
-  assert.deepEqual([-5, 4, 6, 14, 26, 99].map((at) => nearest(points, at)), [0, 0, 1, 1, 3, 3]);
+  const points = [
+    [0, 0],
+    [10, 0],
+    [20, 0],
+    [30, 0],
+  ];
+  assert.deepEqual(
+    [-5, 4, 6, 14, 26, 99].map((at) => nearest(points, at)),
+    [0, 0, 1, 1, 3, 3],
+  );
 });

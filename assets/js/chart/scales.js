@@ -19,7 +19,8 @@ export function linearTicks(low, high, wanted) {
   let step = niceCeiling((high - low) / wanted);
   if (step > (high - low) / 2) step = niceCeiling((high - low) / wanted / 2); // one tick beside the first tells too little
   const ticks = [];
-  for (let tick = Math.ceil(low / step) * step; tick <= high + step * 1e-6; tick += step) ticks.push(+tick.toPrecision(12));
+  for (let tick = Math.ceil(low / step) * step; tick <= high + step * 1e-6; tick += step)
+    ticks.push(+tick.toPrecision(12));
   return ticks;
 }
 
@@ -46,7 +47,8 @@ export function scales(chart, useLog, width, height) {
   const ys = points.map(([, y]) => y);
   const x0 = chart.x_low ?? 0;
   let x1 = Math.max(x0 + 1e-9, ...xs);
-  if (chart.x_high !== undefined) x1 = chart.x_grows ? Math.min(niceCeiling(Math.max(x1, 10)), chart.x_high) : chart.x_high;
+  if (chart.x_high !== undefined)
+    x1 = chart.x_grows ? Math.min(niceCeiling(Math.max(x1, 10)), chart.x_high) : chart.x_high;
   else if (chart.x_grows) x1 = niceCeiling(Math.max(x1, 10));
   let y0 = chart.y_low ?? (useLog ? Math.min(...ys) : Math.min(0, ...ys));
   let y1 = chart.y_high ?? Math.max(...ys);

@@ -42,7 +42,10 @@ export function createHistory(storage) {
 
   // Where not all fits, what is on the sheet is kept.
   function keep() {
-    for (const kept of [{ done, undone }, { done: shown(), undone: [] }]) {
+    for (const kept of [
+      { done, undone },
+      { done: shown(), undone: [] },
+    ]) {
       try {
         storage.setItem(KEY, JSON.stringify(kept));
         return;

@@ -7,6 +7,7 @@ import { createHistory } from "./history.js";
 import { createPictures, pixelsOf, shrink } from "./pictures.js";
 import { Surface } from "./surface.js";
 import { SMALL_PICTURE, UNITS } from "./units.js";
+
 /** @import { DrawingUpdate } from "../types.js" */
 
 const LARGEST = 560; // pixels; what is sent is cut from a sheet of at most this size
@@ -29,8 +30,7 @@ export function createSheet(storage) {
   let playing = null; // the animation frame that draws on by itself
   let repaint = 0; // grows whenever more than the latest event changed
 
-  const surface = (canvas) =>
-    new Surface(canvas, () => ({ events: history.shown(), stroke, repaint }), pictures);
+  const surface = (canvas) => new Surface(canvas, () => ({ events: history.shown(), stroke, repaint }), pictures);
 
   // What is sent is painted on a sheet of its own: as large as the page's large pad is on screen, or smaller by a
   // whole factor, so that small pads and fine screens send the same.
@@ -150,7 +150,10 @@ export function createSheet(storage) {
   function play(strokes, milliseconds = 700) {
     clear();
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    if (still) return strokes.forEach((points) => add({ pen: "pen", points }));
+    if (still) {
+      for (const points of strokes) add({ pen: "pen", points });
+      return;
+    }
     const total = strokes.reduce((sum, points) => sum + points.length / 2, 0);
     const start = performance.now();
     let [index, drawn, before] = [0, 0, 0];

@@ -4,6 +4,7 @@ import { createLayers } from "./layers.js";
 import { createPalette } from "./palette.js";
 import { createReasons } from "./reasons.js";
 import { createWorkedPixel } from "./worked_pixel.js";
+
 /** @import { Layers, Services, ViewRequest } from "../types.js" */
 
 const FOLLOW = 700; // milliseconds between looks at weights that are being trained

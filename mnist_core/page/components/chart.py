@@ -8,13 +8,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mnist_core.page.components.view import View
+from mnist_core.page.templates import render
 from mnist_core.page.theme import asset
-
-_TEMPLATE = """<div class="chart" style="--chart-height: ${height}">
-  <svg role="img" tabindex="0" aria-label="A chart, empty as yet"></svg>
-  <div class="chart-readout" aria-hidden="true"></div>
-  <button type="button" class="chart-log" aria-pressed="false" hidden>log scale</button>
-</div>"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,17 +58,12 @@ class Plot:
         return plot
 
 
-def chart_markup(height: str) -> str:
-    """What a chart is drawn in, as high as `height`, a CSS length."""
-    return _TEMPLATE.replace("${height}", height)
-
-
 class Chart(View):
     """Shows a `Plot`. Its value travels as text, which Gradio neither compares nor wraps number by number."""
 
     def __init__(self, value: Plot | None = None, *, height: str = "300px", **options: Any) -> None:
-        style = asset("css/chart.css")
-        super().__init__("chart/chart", chart_markup(height), value=value, css_template=style, **options)
+        markup, style = render("chart.html", height=height), asset("css/chart.css")
+        super().__init__("chart/chart", markup, value=value, css_template=style, **options)
 
     def postprocess(self, value: Any) -> str:
         """A `Plot`, or None for an empty one, as JSON text."""

@@ -11,6 +11,7 @@ from mnist_core.page.components.pad import DigitPad
 from mnist_core.page.components.panel import Panel
 from mnist_core.page.components.recipe import RecipeForm
 from mnist_core.page.components.view import View
+from mnist_core.page.templates import render
 from mnist_core.page.views import results, status
 from mnist_core.page.views.curves import loss_plot, trace_plot
 from mnist_core.runs import SHIPPED, Runs, Visit
@@ -49,14 +50,12 @@ class Layout:
                 self.plot = Chart(loss_plot(None, []), height="var(--plot-height)", elem_id="loss-plot")
             with gr.Column(scale=3, min_width=240, elem_id="watcher"):
                 self.pad = DigitPad(small=True)
-                self.reading = View("small_reading", '<p class="small-answer"></p>', elem_id="small-reading")
+                self.reading = View("small_reading", render("small_answer.html"), elem_id="small-reading")
                 self.trace = Chart(trace_plot(None), height="var(--trace-height)", elem_id="digit-trace")
                 self.fine_tuning = Panel(value=status.fine_tuning(Visit()), elem_id="lesson")
                 self.upload = gr.UploadButton("Upload weights", size="sm", elem_id="upload-weights")
         self.results = Panel(value="", elem_id="results")
-        self.said = gr.HTML(
-            "", html_template='<p role="status" class="unseen">${value}</p>', elem_id="train-said"
-        )
+        self.said = gr.HTML(status.announcement(None), elem_id="train-said")
 
     @property
     def shown(self) -> list[gr.Component]:
@@ -87,7 +86,7 @@ class Layout:
             self.plot: loss_plot(run, compared),
             self.trace: trace_plot(run),
             self.reading: f"{run.id} {run.weights_step}" if run is not None else None,
-            self.said: status.state(run),
+            self.said: status.announcement(run),
         }
         if panel:
             updates[self.results] = self.results_of(visit, choice)

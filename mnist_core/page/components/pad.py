@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field
 
 from mnist_core.page.components.view import View
 from mnist_core.page.http.routes import FROM_PAGES
+from mnist_core.page.templates import data_url, render
 
 SHEET_SIZE = 560  # pixels; the longest side that a page sends
 PAPER = 255
@@ -27,17 +28,28 @@ Side = Annotated[int, Field(ge=1, le=SHEET_SIZE)]  # pixels
 Offset = Annotated[int, Field(ge=0, lt=SHEET_SIZE)]
 Place = Annotated[int, Field(ge=0, lt=1000)]  # of one of several digits, from the left
 
-_TOOLS = (  # class, label, what a pointer's tip adds, the icon's path in a box of 24
-    ("undo", "Undo", "Ctrl+Z", "M9 14 4 9l5-5M4 9h10a6 6 0 0 1 0 12h-3"),
-    ("redo", "Redo", "Ctrl+Shift+Z", "m15 14 5-5-5-5m5 5H10a6 6 0 0 0 0 12h3"),
-    ("eraser", "Eraser", "", "m7 20-4-4L14 5l6 6-9 9H7zm0 0h14M9 10l6 6"),
-    (
+
+class _Tool(NamedTuple):
+    """A button of the pad: its class, its label, what its tip adds, its icon's path in a box of 24."""
+
+    name: str
+    label: str
+    tip: str
+    icon: str
+    switch: bool = False  # stays pressed
+
+
+_TOOLS = (
+    _Tool("undo", "Undo", "Ctrl+Z", "M9 14 4 9l5-5M4 9h10a6 6 0 0 1 0 12h-3"),
+    _Tool("redo", "Redo", "Ctrl+Shift+Z", "m15 14 5-5-5-5m5 5H10a6 6 0 0 0 0 12h3"),
+    _Tool("eraser", "Eraser", "", "m7 20-4-4L14 5l6 6-9 9H7zm0 0h14M9 10l6 6", switch=True),
+    _Tool(
         "picture",
         "Picture",
         "a photo or a file; or drop or paste one",
         "M4 5h16v14H4zm0 11 5-5 4 4 3-3 4 4M15 9h.01",
     ),
-    ("clear", "Clear", "", "M5 7h14M10 7V4h4v3m3 0-1 13H8L7 7"),
+    _Tool("clear", "Clear", "", "M5 7h14M10 7V4h4v3m3 0-1 13H8L7 7"),
 )
 _SMALL_TOOLS = ("undo", "eraser", "clear")
 
@@ -93,8 +105,7 @@ class DigitPad(View):
             return None
         file = io.BytesIO()
         value.image.convert("L").save(file, "PNG")
-        data = base64.b64encode(file.getvalue()).decode()
-        return {"picture": f"data:image/png;base64,{data}", "caption": value.caption}
+        return {"picture": data_url(file.getvalue(), "image/png"), "caption": value.caption}
 
 
 def decode(sent: DrawingUpdate) -> Drawing:
@@ -130,22 +141,5 @@ def _inflate(data: str, size: int) -> bytes:
 
 def _template(small: bool) -> str:
     """The pad's markup. It holds no `${value}`, so Gradio never renders it again and the canvas stays."""
-    tools = "".join(_button(*tool, small) for tool in _TOOLS if not small or tool[0] in _SMALL_TOOLS)
-    file = "" if small else '<input type="file" accept="image/*" hidden>'
-    return (
-        '<div class="sheet">'
-        '<canvas role="img" aria-label="Drawing pad: draw a digit here with mouse, finger or pen"></canvas>'
-        '<p class="invitation" aria-hidden="true">Draw a digit</p>'
-        '<div class="boxes" aria-hidden="true"></div><p class="caption" role="status"></p></div>'
-        f'<div class="tools" role="group" aria-label="Pad">{tools}{file}</div>'
-    )
-
-
-def _button(name: str, label: str, tip: str, icon: str, small: bool) -> str:
-    identity = "" if small else f'id="pad-{name}" '
-    pressed = 'aria-pressed="false" ' if name == "eraser" else ""
-    title = f"{label} ({tip})" if tip else label
-    return (
-        f'<button type="button" {identity}{pressed}class="{name}" aria-label="{label}" title="{title}">'
-        f'<svg viewBox="0 0 24 24" aria-hidden="true"><path d="{icon}"/></svg><span>{label}</span></button>'
-    )
+    tools = [tool for tool in _TOOLS if not small or tool.name in _SMALL_TOOLS]
+    return render("pad.html", tools=tools, small=small)

@@ -12,6 +12,7 @@ from mnist_core.imaging.preprocess import SIZE
 from mnist_core.model import CLASSES
 from mnist_core.page.components.pad import Drawing
 from mnist_core.page.components.view import View
+from mnist_core.page.templates import render
 from mnist_core.page.threads import Latest
 from mnist_core.runs import SHIPPED, registry, shipped_classifier
 from mnist_core.runs.run import Run
@@ -93,7 +94,8 @@ class Reading(View):
     """
 
     def __init__(self, **options: Any) -> None:
-        super().__init__("reading", _template(), value=SHIPPED, elem_classes=["reading"], **options)
+        markup = render("reading.html", classes=CLASSES, size=SIZE, reader=SHIPPED_READ)
+        super().__init__("reading", markup, value=SHIPPED, elem_classes=["reading"], **options)
 
 
 def _as_plain(prediction: Prediction, size: tuple[int, int]) -> ReadDigit:
@@ -108,19 +110,3 @@ def _as_plain(prediction: Prediction, size: tuple[int, int]) -> ReadDigit:
         "input": base64.b64encode(prediction.model_input.tobytes()).decode(),
         "box": [round(side, 4) for side in (left / width, top / height, right / width, bottom / height)],
     }
-
-
-def _template() -> str:
-    rows = "".join(
-        f'<li data-digit="{digit}" data-probability="0.1"><span class="name">{digit}</span>'
-        '<span class="bar"></span><span class="percent"></span></li>'
-        for digit in range(CLASSES)
-    )
-    return (
-        '<div class="answer"><div id="prediction" data-digit="" data-number=""></div>'
-        f'<figure><canvas id="model-input" width="{SIZE}" height="{SIZE}" role="img" '
-        f'aria-label="What the network sees: {SIZE} by {SIZE} grey pixels"></canvas>'
-        f"<figcaption>What the network sees</figcaption></figure></div>"
-        f'<p class="verdict"></p><ol id="probabilities" aria-label="Probability of each digit">{rows}</ol>'
-        f'<p class="reader">{SHIPPED_READ}</p><p class="said" aria-live="polite"></p>'
-    )

@@ -14,7 +14,8 @@ class View(gr.HTML):
 
     Args:
         module: a path below `assets/js`, without its ending.
-        markup: without `${value}`, so that Gradio never renders it again.
+        markup: in which Gradio puts the value in the place of `${value}`; without that it is never rendered
+            again.
         events: what the module triggers besides Gradio's own events.
     """
 
@@ -33,4 +34,4 @@ class View(gr.HTML):
         return "html"
 
     def api_info(self) -> dict[str, Any]:
-        return {"type": "string"}
+        return {}  # any JSON, and for no program

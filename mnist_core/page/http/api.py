@@ -33,7 +33,7 @@ class PictureFile(gr.File):
         path = getattr(payload, "path", None)
         if not path:
             raise ValueError("Send one picture's file, for example with gradio_client.handle_file.")
-        return path
+        return str(path)
 
 
 def predict(path: str) -> dict[str, Any]:

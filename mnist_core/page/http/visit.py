@@ -54,7 +54,7 @@ class VisitSecret(gr.HTML):
             raise gr.Error(
                 "This visit has lost its key. Reload the page and try again.", print_exception=False
             )
-        return payload
+        return str(payload)
 
     def postprocess(self, value: Any) -> str:
         """Always empty: the server sends no secret to anyone."""

@@ -32,6 +32,7 @@ from mnist_core.page.components.pad import DigitPad, Drawing, DrawingUpdate, Pla
 from mnist_core.page.components.reading import SHIPPED_READ, chosen_reader
 from mnist_core.page.components.view import View
 from mnist_core.page.http.routes import FROM_PAGES, json_route
+from mnist_core.page.templates import render
 from mnist_core.page.threads import Latest
 from mnist_core.page.views.percent import percent
 from mnist_core.runs import SHIPPED
@@ -88,7 +89,9 @@ def inside_tab(weights: gr.Dropdown) -> None:
         with gr.Column(scale=1, min_width=220):
             DigitPad(small=True)
         with gr.Column(scale=3, min_width=320):
-            view = View("inside/inside", _template(), value=SHIPPED, elem_id="layer-view")
+            view = View(
+                "inside/inside", render("inside.html", classes=CLASSES), value=SHIPPED, elem_id="layer-view"
+            )
     weights.change(None, weights, view, js="(weights) => weights")
 
 
@@ -297,49 +300,3 @@ def _signed(values: np.ndarray) -> str:
 def _packed(values: np.ndarray) -> str:
     """An array's bytes in base64: uint8, int8 or little-endian float32."""
     return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode()
-
-
-def _template() -> str:
-    """The view's markup, into which `assets/js/inside` draws."""
-    targets = "".join(f'<option value="{digit}">a {digit}</option>' for digit in range(CLASSES))
-    picture = '<div class="view"><canvas role="img" aria-label="{}"></canvas>{}</div>'
-    dabs = '<svg class="dabs" viewBox="0 0 28 28" aria-hidden="true"></svg>'
-    return f"""<div class="inside">
-  <p class="inside-answer" role="status"></p>
-  <ol class="layers" aria-label="The layers, first to last"></ol>
-  <details class="reason" data-reason="why"><summary>Why this digit</summary>
-    <p class="reason-said"></p>
-    <div class="pictures">
-      <figure>{picture.format("ink that spoke for the answer", "")}<figcaption></figcaption></figure>
-      <figure>{picture.format("ink that spoke for the runner-up", "")}<figcaption></figcaption></figure>
-    </div>
-  </details>
-  <details class="reason" data-reason="edit"><summary>What would make it another</summary>
-    <label>Make it <select class="target"><option value="">whatever is
-    easiest</option>{targets}</select></label> <p class="reason-said" role="status"></p> <div
-    class="pictures">
-      <figure>{picture.format("the drawing, with the dabs marked", dabs)}<figcaption>the
-      edit</figcaption></figure> <figure>{
-        picture.format("the edited drawing", "")
-    }<figcaption>edited</figcaption></figure>
-    </div>
-  </details>
-  <details class="reason" data-reason="nearest"><summary>The nearest training digits</summary>
-    <p class="reason-said"></p>
-    <div class="neighbours"></div>
-  </details>
-  <template class="worked-template">
-    <button type="button" class="worked-close" aria-label="Close">&times;</button>
-    <div class="worked-views">
-      <div class="worked-in"><div class="view"><canvas class="worked-below"></canvas><div
-      class="frame"></div></div>
-        <small></small></div>
-      <div class="worked-out"><div class="view"><canvas class="worked-map" tabindex="0" role="img"
-        aria-label="The map, enlarged. Arrow keys choose a pixel."></canvas><div class="frame"></div></div>
-        <small></small></div>
-    </div>
-    <div class="equation"></div>
-    <div class="sums" role="group" aria-label="What each map below gives"></div>
-    <p class="sentence" role="status"></p>
-  </template>
-</div>"""

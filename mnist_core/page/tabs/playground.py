@@ -8,29 +8,23 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from html import escape
 from itertools import groupby
 from typing import Annotated, Any, TypedDict
 
 import gradio as gr
 from pydantic import BaseModel, Field
 
-from mnist_core.page.components.chart import chart_markup
 from mnist_core.page.components.view import View
 from mnist_core.page.http.routes import FROM_PAGES, json_route
 from mnist_core.page.tabs.draw import AT_ONCE
+from mnist_core.page.templates import render
 from mnist_core.page.theme import asset
 from mnist_core.page.threads import Latest
-from mnist_core.page.views.scene import plot, render, render_control
+from mnist_core.page.views.scene import plot, render_controls, render_parts
 from mnist_core.playground import TOYS, Toy
 from mnist_core.playground.scene import Cells
 
 _FORMULAS = [{"left": sign, "right": sign, "display": sign == "$$"} for sign in ("$$", "$")]
-_BENCH = (
-    '<div class="toy" hidden><div class="toy-controls"></div><div class="toy-parts"></div>'
-    '<p class="toy-said" role="status"></p></div>'
-    '<div id="toy-chart" hidden>' + chart_markup("260px") + "</div>"
-)
 
 
 class ToyRequest(BaseModel):
@@ -58,7 +52,7 @@ class ToyList(View):
     """All toys by group. Handlers receive the name of the chosen one, as the client sends it."""
 
     def __init__(self) -> None:
-        super().__init__("toy_list", _list_template(), elem_id="toy-list")
+        super().__init__("toy_list", render("toy/list.html", groups=_groups()), elem_id="toy-list")
 
     def preprocess(self, payload: Any) -> Any:
         return payload
@@ -68,7 +62,12 @@ def toys_part() -> None:
     """The chapter's part of the tab: the list, then the chosen toy's text, the toy, and its curves."""
     toys = ToyList()
     text = gr.Markdown(latex_delimiters=_FORMULAS, elem_id="toy-text")
-    bench = View("toys", _BENCH, css_template=asset("css/chart.css"), elem_id="toy-bench")
+    bench = View(
+        "toys",
+        render("toy/bench.html", height="260px"),
+        css_template=asset("css/chart.css"),
+        elem_id="toy-bench",
+    )
     toys.input(text_of, toys, text, **AT_ONCE)
     toys.input(None, toys, bench, js="(toy) => toy")
 
@@ -92,9 +91,9 @@ def show_toy(asked: ToyRequest) -> ToyShown:
     return {
         "toy": toy.name,
         "values": values,
-        "controls": "".join(render_control(each, values[each.name]) for each in toy.controls),
+        "controls": render_controls(toy.controls, values),
         "among": {each.name: each.among for each in toy.controls if isinstance(each, Cells)},
-        "parts": "".join(map(render, scene.parts)),
+        "parts": render_parts(scene.parts),
         "said": scene.said,
         "curves": plot(scene.curves).to_plain() if scene.curves else None,
     }
@@ -117,14 +116,6 @@ def texts() -> dict[str, str]:
     return {title.strip(): text.strip() for title, text in zip(sections[1::2], sections[2::2], strict=True)}
 
 
-def _list_template() -> str:
-    groups = "".join(
-        f'<div role="group" aria-label="{escape(group)}"><span>{escape(group)}</span>'
-        + "".join(
-            f'<button type="button" data-toy="{toy.name}" aria-pressed="false">{escape(toy.title)}</button>'
-            for toy in members
-        )
-        + "</div>"
-        for group, members in groupby(TOYS.values(), key=lambda toy: toy.group)
-    )
-    return f'<nav class="toy-list" aria-label="The chapter, hands on"><h2>Hands on</h2>{groups}</nav>'
+def _groups() -> list[tuple[str, list[Toy]]]:
+    """The groups of toys, each with its name, in the chapter's order."""
+    return [(group, list(toys)) for group, toys in groupby(TOYS.values(), key=lambda toy: toy.group)]
