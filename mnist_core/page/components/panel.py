@@ -16,4 +16,4 @@ class Panel(View):
     """
 
     def __init__(self, **options: Any) -> None:
-        super().__init__("panel", "${value}", "act", **options)
+        super().__init__("panel", "${value}", events=("act",), **options)

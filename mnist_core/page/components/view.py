@@ -19,7 +19,7 @@ class View(gr.HTML):
         events: what the module triggers besides Gradio's own events.
     """
 
-    def __init__(self, module: str, markup: str, *events: str, **options: Any) -> None:
+    def __init__(self, module: str, markup: str, *, events: tuple[str, ...] = (), **options: Any) -> None:
         options = {"value": None, "apply_default_css": False} | options
         super().__init__(html_template=markup, js_on_load=mount(module, *events), **options)
 
