@@ -100,8 +100,8 @@ def _stop(server: Server) -> None:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One page for all tests that leave it as they found it."""
-    running = _start(tmp_path_factory.mktemp("page"), {})
+    """One page for all tests that leave it as they found it; it keeps no runs for later visits."""
+    running = _start(tmp_path_factory.mktemp("page"), {"MNIST_RUNS_DIR": ""})
     yield running
     _stop(running)
 
