@@ -16,7 +16,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from mnist_core.page.http.middleware import Caps
+from mnist_core.page.http.intake import Caps
 from mnist_core.runs.limits import CAREFUL, GENEROUS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -137,14 +137,24 @@ def imported_modules(path: Path) -> set[str]:
 
 
 def test_what_gradio_brings_is_required_in_its_own_range() -> None:
-    wishes = [wish for wish in map(Requirement, requires("gradio") or []) if "extra" not in str(wish.marker)]
-    brought = {canonicalize_name(wish.name): wish for wish in wishes}
     asked = requirements("requirements.txt", "tests/requirements.txt")
+    brought = wishes_of_gradio(asked["gradio"].extras)
     shared = {name for name in set(asked) & set(brought) if name not in ("numpy", "packaging")}
-    assert {"jinja2", "pillow", "orjson", "pydantic", "starlette"} <= shared
+    assert {"jinja2", "mcp", "pillow", "orjson", "pydantic", "starlette"} <= shared
     assert {name: asked[name].specifier for name in shared} == {
         name: brought[name].specifier for name in shared
     }
+
+
+def wishes_of_gradio(extras: set[str]) -> dict[str, Requirement]:
+    """What Gradio asks for, by the package's name; what an extra asks for comes later, and is narrower."""
+    wishes = map(Requirement, requires("gradio") or [])
+    asked = [
+        wish
+        for wish in wishes
+        if not wish.marker or any(wish.marker.evaluate({"extra": extra}) for extra in {"", *extras})
+    ]
+    return {canonicalize_name(wish.name): wish for wish in asked}
 
 
 def test_the_tools_of_the_tests_are_not_installed_with_the_page() -> None:

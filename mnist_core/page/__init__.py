@@ -7,7 +7,7 @@ from starlette.routing import Route
 
 from mnist_core.page import launch
 from mnist_core.page.components.reading import warm_up
-from mnist_core.page.http.api import predict_endpoint
+from mnist_core.page.http.api import endpoints
 from mnist_core.page.http.errors import CarefulBlocks
 from mnist_core.page.http.scripts import scripts_route
 from mnist_core.page.http.visit import VisitSecret
@@ -26,7 +26,7 @@ def build() -> CarefulBlocks:
     demo = CarefulBlocks(title=TITLE)
     with demo:
         gr.HTML(render("masthead.html", title=TITLE), elem_id="masthead")
-        predict_endpoint()  # first: Gradio's client takes the page's first function for `/predict`
+        endpoints()
         secret = VisitSecret()
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Draw", id="draw") as tab:

@@ -6,7 +6,8 @@
 | `run_history` | off | it would keep drawings in the browser, or in a bucket |
 | `enable_monitoring` | off | its page shows who called what |
 | `ssr_mode`, `num_workers` | off | a Node process in front, on a machine of two cores |
-| `pwa`, `mcp_server`, `share` | off | an installed copy, a tool server, a tunnel: none is asked for |
+| `mcp_server` | on where the `mcp` package is | agents get one tool, `read_digit` (`agents`) |
+| `pwa`, `share` | off | an installed copy, a tunnel: neither is asked for |
 | `footer_links` | none | API docs and settings are for developers; the README has what they need |
 | `show_error` | off | errors reach visitors as sentences written for them (`faults`) |
 | `strict_cors` | on | other sites' pages cannot call a page that runs on a laptop |
@@ -25,6 +26,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from importlib.util import find_spec
 from typing import Any
 
 import PIL.Image
@@ -32,8 +34,11 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from mnist_core.engine.memory import freeze_gc
+from mnist_core.page.http.agents import offer_only
+from mnist_core.page.http.api import TOOL
 from mnist_core.page.http.errors import CarefulBlocks
-from mnist_core.page.http.middleware import Caps, Guard
+from mnist_core.page.http.intake import Caps
+from mnist_core.page.http.middleware import Guard
 from mnist_core.runs.hosting import hosting_from
 from mnist_core.runs.limits import on_a_space
 
@@ -80,7 +85,7 @@ def start(demo: CarefulBlocks, routes: list[Route], caps: Caps, **look: Any) -> 
         enable_monitoring=False,
         ssr_mode=False,
         pwa=False,
-        mcp_server=False,
+        mcp_server=find_spec("mcp") is not None,
         share=False,
         footer_links=[],
         show_error=False,
@@ -91,4 +96,5 @@ def start(demo: CarefulBlocks, routes: list[Route], caps: Caps, **look: Any) -> 
         prevent_thread_lock=True,
         **look,
     )
+    offer_only(demo, TOOL)
     return address

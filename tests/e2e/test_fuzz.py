@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import io
 import json
 import pickle
@@ -70,9 +71,7 @@ class _Evil:
 
 def _files() -> list[tuple[str, bytes]]:
     """Files to upload: name and content."""
-    picture = io.BytesIO()
-    _seven().save(picture, "PNG")
-    whole = picture.getvalue()
+    whole = _picture()
     return [
         ("seven.png", whole),
         ("cut.png", whole[: len(whole) // 2]),
@@ -95,6 +94,12 @@ def _seven() -> Image.Image:
     return image
 
 
+def _picture() -> bytes:
+    file = io.BytesIO()
+    _seven().save(file, "PNG")
+    return file.getvalue()
+
+
 def _routes() -> list[tuple[str, str]]:
     """Every route of a Gradio app, method and path, whether this page uses it or not."""
 
@@ -112,7 +117,7 @@ def _routes() -> list[tuple[str, str]]:
         for method in route.methods
     }
     assert len(found) > 50, "Gradio keeps its routes somewhere else now"
-    return sorted(found)
+    return sorted(found | _AGENTS)
 
 
 class Fuzzer:
@@ -125,6 +130,7 @@ class Fuzzer:
         self.reached = 0  # requests whose handler ran
         self.wrong: list[str] = []
         self.uploads: list[str] = []
+        self.events: list[str] = []  # of calls by name, whose answers have not been fetched
 
     async def upload(self) -> None:
         """Leave the hostile files where uploads go."""
@@ -136,8 +142,8 @@ class Fuzzer:
 
     async def one(self, index: int) -> None:
         """The request of this number: three that should reach their handler, then two that are odd."""
-        honest = self.own_route if index % 5 == 0 else self.call
-        odd = [self.mangled, self.mangled_route, self.raw, self.route]
+        honest = [self.own_route, self.call, self.program][index % 5 % 3]
+        odd = [self.mangled, self.mangled_route, self.mangled_program, self.raw, self.route]
         make = honest if index % 5 < 3 else self.random.choice(odd)
         what, request = make()
         try:
@@ -147,7 +153,13 @@ class Fuzzer:
             self.wrong.append(f"{what}: no answer, {error!r}")
             return
         self.judge(what, answer, text)
-        if make == honest and answer.status_code in (200, 204, 400):  # a handler's answer, or its refusal
+        self.events += re.findall(r'^{"event_id":"(\w+)"}$', text) if "/call/" in what else []
+        if make == honest and answer.status_code in (
+            200,
+            202,
+            204,
+            400,
+        ):  # a handler's answer, or its refusal
             self.reached += 1
 
     async def _read(self, answer: httpx.Response) -> str:
@@ -201,6 +213,29 @@ class Fuzzer:
         text = json.dumps(body)
         return f"{name} {text[:200]}", self.request("POST", f"/api/{name}", text.encode())
 
+    def program(self) -> tuple[str, httpx.Request]:
+        """What a program or an agent asks; the answers to calls by name are fetched in between."""
+        if self.events and self.random.random() < 0.4:
+            path = f"{API}/call/read_digit/{self.events.pop()}"
+            return path, self.request("GET", path, b"")
+        return self.program_request(*self.random.choice(_PROGRAMS))
+
+    def mangled_program(self) -> tuple[str, httpx.Request]:
+        """The same with one value replaced, somewhere in it."""
+        path, body = self.random.choice(_PROGRAMS)
+        body = json.loads(json.dumps(body))
+        part = body
+        while self.random.random() < 0.6 and (inner := [v for v in part.values() if isinstance(v, dict)]):
+            part = self.random.choice(inner)
+        part[self.random.choice([*part, "more", "session_hash"])] = self.value()
+        return self.program_request(path, body)
+
+    def program_request(self, path: str, body: dict[str, Any]) -> tuple[str, httpx.Request]:
+        text = json.dumps(body)
+        request = self.request("POST", path, text.encode())
+        request.headers["accept"] = "application/json, text/event-stream"
+        return f"{path} {text[:200]}", request
+
     def mangled(self) -> tuple[str, httpx.Request]:
         """A function with one value or field replaced."""
         function = self.random.choice(self.visitor.page.functions)
@@ -228,6 +263,9 @@ class Fuzzer:
             f"{API}/cancel",
             f"{API}/reset",
             f"{API}/upload",
+            f"{API}/mcp/",
+            f"{API}/call/read_digit",
+            f"{API}/call/v2/predict",
         ]
         path, body = self.random.choice(paths), self.random.choice(RAW)
         return f"{path} {body[:60]!r}", self.request("POST", path, body)
@@ -261,6 +299,24 @@ def _is_sentence(text: str) -> bool:
     return isinstance(said, dict) and " " in str(said.get("error", "")).strip()
 
 
+_AGENTS = {
+    (method, f"{API}/mcp/{name}")
+    for method in ("GET", "POST", "PUT", "DELETE")
+    for name in ("", "schema", "sse", "messages/", "http")
+}
+_TEXT = base64.b64encode(_picture()).decode()
+_MESSAGE = {"jsonrpc": "2.0", "id": 1}
+_HELLO = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
+_TOOL = {"name": "read_digit", "arguments": {"picture": _TEXT}, "_meta": {"progressToken": 1}}
+_PROGRAMS = [
+    (f"{API}/call/read_digit", {"data": [_TEXT]}),
+    (f"{API}/call/v2/read_digit", {"picture": _TEXT}),
+    (f"{API}/run/read_digit", {"data": [_TEXT]}),
+    (f"{API}/mcp/", _MESSAGE | {"method": "initialize", "params": _HELLO}),
+    (f"{API}/mcp/", {"jsonrpc": "2.0", "method": "notifications/initialized", "params": {"_meta": {}}}),
+    (f"{API}/mcp/", _MESSAGE | {"method": "tools/list", "params": {"cursor": "x"}}),
+    (f"{API}/mcp/", _MESSAGE | {"method": "tools/call", "params": _TOOL}),
+]
 _DRAWINGS = [sent(number, image) for number, image in enumerate([_seven(), Image.new("L", (200, 200), 255)])]
 _VIEW = {"layer": "cn1", "map": 3, "open": ["why"], "target": None, "still": False}
 _ASKED = [

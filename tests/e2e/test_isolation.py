@@ -51,7 +51,10 @@ async def _attempts(attacker: Visitor, victim: Visitor, event: str) -> dict[str,
                 ("cancel", "POST", f"{API}/cancel", cancel),
                 ("stop", "POST", f"{API}/run/{stop['api_name']}", body),
                 ("follow", "POST", f"{API}/queue/join", followed),
+                ("call", "POST", f"{API}/call/{stop['api_name']}", body),
                 ("call stream", "GET", f"{API}/call/{follow['api_name']}/{event}", None),
+                ("call stream v2", "GET", f"{API}/call/v2/{follow['api_name']}/{event}", None),
+                ("call session", "GET", f"{API}/call/{follow['api_name']}/{victim.session}", None),
                 ("event", "POST", f"{API}/stream/{event}", body),
                 ("close event", "POST", f"{API}/stream/{event}/close", body),
                 ("deep link", "GET", f"{API}/deep_link?session_hash={victim.session}", None),
@@ -62,6 +65,13 @@ async def _attempts(attacker: Visitor, victim: Visitor, event: str) -> dict[str,
     return answers
 
 
+async def _cancel_as_ones_own(attacker: Visitor, victim: Visitor, event: str) -> None:
+    """Cancel the victim's event as one of one's own session. It is answered, and does nothing."""
+    follow = victim.page.follower(victim.page.function("train-start", "click"))
+    cancel = {"session_hash": attacker.session, "fn_index": follow["id"], "event_id": event}
+    (await attacker.http.post(f"{API}/cancel", json=cancel)).raise_for_status()
+
+
 async def _attack(url: str) -> dict[str, int]:
     async with _victim(url) as (victim, seen), Visitor(url) as attacker:
         event = next(message["event_id"] for message in seen if message.get("event_id"))
@@ -69,6 +79,7 @@ async def _attack(url: str) -> dict[str, int]:
         for what, answer in refused.items():
             assert 400 <= answer.status_code < 500, f"{what}: {answer.status_code} {answer.text[:200]}"
             assert victim.secret not in answer.text
+        await _cancel_as_ones_own(attacker, victim, event)
         before, messages = await victim.steps(), len(seen)
         await asyncio.sleep(1.5)
         assert await victim.steps() > before, "the victim's run goes on"

@@ -7,8 +7,9 @@ to this page, never by an address.
 
 from __future__ import annotations
 
+import inspect
 import re
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -16,11 +17,14 @@ SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
 _ADDRESS = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]*:|//|\\\\)")  # http:, file:, ftp:, //host, \\host
 DEPTH = 12  # levels of lists and objects; the page's own values use 4
+_NO_FUNCTION = "This page has no such function."
 _CALL_FIELDS = ("data", "event_data", "fn_index", "trigger_id", "session_hash")
+
+Functions: TypeAlias = dict[int, Any]
 
 
 class RequestError(Exception):
-    """A refused request: its HTTP status (4xx or 503) and a sentence."""
+    """A refused request: its HTTP status (4xx; 500 and 503 are our own fault) and a sentence."""
 
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
@@ -60,7 +64,7 @@ def check_session(value: Any) -> str:
     return value
 
 
-def check_call(call: dict[str, Any], api_name: str | None, functions: dict[int, Any]) -> dict[str, Any]:
+def check_call(call: dict[str, Any], api_name: str | None, functions: Functions) -> dict[str, Any]:
     """A call of one of the page's functions, as Gradio will get it.
 
     Args:
@@ -71,27 +75,69 @@ def check_call(call: dict[str, Any], api_name: str | None, functions: dict[int, 
     Raises:
         RequestError: no such function, a wrong number of values, or a field of the wrong kind.
     """
-    if call.get("session_hash") is not None:
-        check_session(call["session_hash"])
+    if api_name is None or call.get("session_hash") is not None:
+        check_session(call.get("session_hash"))
     function = _function(call.get("fn_index"), api_name, functions)
-    data = call.get("data")
-    if not isinstance(data, list):
-        raise RequestError(422, "The data must be a list of values, one for each input.")
-    if not function.cancels and len(data) != len(function.inputs):
-        raise RequestError(422, f"The data must hold {len(function.inputs)} values; got {len(data)}.")
+    _check_values(call.get("data"), function)
     if not isinstance(call.get("event_data"), dict | None):
         raise RequestError(422, "The event_data must be an object.")
     if not _is_index(call.get("trigger_id")):
         raise RequestError(422, "The trigger_id must be a whole number.")
-    _check_files(data)
     return {key: call[key] for key in _CALL_FIELDS if key in call}
+
+
+def check_program_call(
+    call: dict[str, Any], api_name: str, functions: Functions, *, named: bool
+) -> dict[str, Any]:
+    """A program's call of one of the functions that are for programs, as Gradio will get it.
+
+    Only the values are passed on, so that a program can name no session: Gradio then makes one of the event.
+
+    Args:
+        call: the JSON object received.
+        api_name: the function's name in the address.
+        functions: Gradio's functions by index.
+        named: whether `call` holds each value by its parameter's name; otherwise they are a list, its `data`.
+
+    Raises:
+        RequestError: no such function, or not the values that it takes.
+    """
+    function = _function(None, api_name, functions)
+    if function.api_visibility != "public":
+        raise RequestError(404, _NO_FUNCTION)
+    values = _in_order(call, function) if named else call.get("data")
+    _check_values(values, function)
+    return {"data": values}
+
+
+def _in_order(call: dict[str, Any], function: Any) -> list[Any]:
+    names = list(inspect.signature(function.fn).parameters)
+    if set(call) != set(names):
+        raise RequestError(422, f"The body must hold these values, by name: {', '.join(names)}.")
+    return [call[name] for name in names]
+
+
+def _check_values(values: Any, function: Any) -> None:
+    if not isinstance(values, list):
+        raise RequestError(422, "The data must be a list of values, one for each input.")
+    if not function.cancels and len(values) != len(function.inputs):
+        raise RequestError(422, f"The data must hold {len(function.inputs)} values; got {len(values)}.")
+    _check_files(values)
+
+
+def check_cancel(call: dict[str, Any]) -> dict[str, Any]:
+    """A request to stop one's own running call. Raises `RequestError`."""
+    index, event = call.get("fn_index"), call.get("event_id")
+    if index is None or not _is_index(index) or not isinstance(event, str):
+        raise RequestError(422, "To cancel, send session_hash, fn_index (a whole number) and event_id.")
+    return {"session_hash": check_session(call.get("session_hash")), "fn_index": index, "event_id": event}
 
 
 def _is_index(value: Any) -> bool:
     return value is None or (isinstance(value, int) and not isinstance(value, bool))
 
 
-def _function(index: Any, api_name: str | None, functions: dict[int, Any]) -> Any:
+def _function(index: Any, api_name: str | None, functions: Functions) -> Any:
     if not _is_index(index):
         raise RequestError(422, "The fn_index must be a whole number.")
     if index is not None:
@@ -101,7 +147,7 @@ def _function(index: Any, api_name: str | None, functions: dict[int, Any]) -> An
     else:
         function = next((each for each in functions.values() if each.api_name == api_name), None)
     if function is None or function.fn is None:
-        raise RequestError(404, "This page has no such function.")
+        raise RequestError(404, _NO_FUNCTION)
     return function
 
 

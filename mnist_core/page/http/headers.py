@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from starlette.types import Message, Scope, Send
 
-from mnist_core.page.http import visit
+from mnist_core.page.http import agents, visit
 from mnist_core.page.http.bodies import RequestError
 from mnist_core.page.http.errors import APOLOGY, MALFORMED, OURS
 from mnist_core.page.theme import asset
@@ -59,7 +59,8 @@ class Answer:
 
     Success passes through, with headers; the page itself gets the visit's script; any other answer is held
     back and rewritten as a sentence. `faults` is 1 when it was our own fault and not yet counted; `refusal`
-    is the sentence of a 422, which a page of ours never deserves.
+    is the sentence of a 422, which a page of ours never deserves. `message` is an agent's, or its two ends: a
+    refusal is then a JSON-RPC error under its id.
 
     Args:
         scope: of the request.
@@ -80,6 +81,7 @@ class Answer:
         self.started = False  # something has been sent on
         self.faults = 0
         self.refusal: str | None = None
+        self.message = b""
         self._start: Message | None = None  # of an answer held back
         self._parts: list[bytes] = []
 
@@ -118,8 +120,13 @@ class Answer:
         """Send a refusal as JSON, unless an answer is already under way."""
         if refusal.status == 422:
             self.refusal = refusal.sentence
-        if not self.started:
+        if self.started:
+            return
+        message = agents.message_id(self.message)
+        if message is None:
             await self.json(refusal.status, _say(refusal.sentence))
+        else:
+            await self.json(200, agents.error(message, refusal))
 
     async def json(self, status: int, value: dict[str, Any]) -> None:
         """Send `value` as the whole answer."""
@@ -139,7 +146,7 @@ async def own_fault(answer: Answer, error: Exception) -> None:
         raise error
     log.error("A request failed", exc_info=error)
     answer.faults += 1
-    await answer.json(500, _say(APOLOGY))
+    await answer.refuse(RequestError(500, APOLOGY))
 
 
 def _relative(page: bytes) -> bytes:
@@ -163,4 +170,6 @@ def _told(body: bytes) -> str | None:
     except orjson.JSONDecodeError:
         return None
     told = value.get("error") or value.get("detail") if isinstance(value, dict) else None
+    if isinstance(told, dict):  # JSON-RPC's
+        told = told.get("message")
     return told if isinstance(told, str) and " " in told else None
