@@ -12,6 +12,7 @@ import io
 from typing import IO, Any
 
 import gradio as gr
+from gradio.events import api
 from gradio_client.utils import is_http_url_like
 from PIL import Image
 
@@ -128,4 +129,4 @@ def endpoints() -> None:
         # The first: Gradio's client takes the page's first function for `/predict`.
         gr.Button().click(predict, file, answer, api_name="predict", concurrency_limit=AT_ONCE)
     # Not queued, an agent's call is answered here, without Gradio's detour over the network to its own page.
-    gr.api(read_digit, api_name=TOOL, api_description=DESCRIPTION, queue=False)
+    api(read_digit, api_name=TOOL, api_description=DESCRIPTION, queue=False)

@@ -231,7 +231,7 @@ def _from_our_page(scope: Scope) -> bool:
 
 
 def _secret(scope: Scope) -> bytes:
-    secret = dict(scope["headers"]).get(visit.HEADER, b"")
+    secret: bytes = dict(scope["headers"]).get(visit.HEADER, b"")
     if secret and not visit.is_secret(secret.decode("latin-1")):
         raise RequestError(400, "X-Visit must be 64 hexadecimal digits, or absent.")
     return secret
