@@ -140,7 +140,7 @@ def test_what_gradio_brings_is_required_in_its_own_range() -> None:
     brought = {canonicalize_name(wish.name): wish for wish in map(Requirement, requires("gradio") or [])}
     asked = requirements("requirements.txt", "tests/requirements.txt")
     shared = {name for name in set(asked) & set(brought) if name not in ("numpy", "packaging")}
-    assert {"pillow", "orjson", "starlette"} <= shared
+    assert {"jinja2", "pillow", "orjson", "starlette"} <= shared
     assert {name: asked[name].specifier for name in shared} == {
         name: brought[name].specifier for name in shared
     }

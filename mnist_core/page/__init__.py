@@ -12,6 +12,7 @@ from mnist_core.page.http.visit import VisitSecret
 from mnist_core.page.tabs.draw import draw_tab
 from mnist_core.page.tabs.inside import inside_tab
 from mnist_core.page.tabs.train import train_tab
+from mnist_core.page.templates import render
 from mnist_core.page.theme import look
 from mnist_core.runs import registry
 
@@ -23,7 +24,7 @@ TITLE = "Digits, read as you draw"
 def build() -> CarefulBlocks:
     """The whole page, not yet launched."""
     with CarefulBlocks(title=TITLE) as demo:
-        gr.HTML(f"<h1>{TITLE}</h1>", elem_id="masthead")
+        gr.HTML(render("masthead.html", title=TITLE), elem_id="masthead")
         predict_endpoint()  # first: Gradio's client takes the page's first function for `/predict`
         secret = VisitSecret()
         with gr.Tabs(elem_id="tabs"):

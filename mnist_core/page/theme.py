@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-_ASSETS = Path(__file__).resolve().parents[2] / "assets"
+from mnist_core.page.templates import ASSETS, render
+
 STYLES = ("page.css", "pad.css", "reading.css", "train.css", "inside.css", "toys.css")  # in this order
 SCRIPTS = ("notice.js",)  # run before Gradio builds the page
 _FOR_DRAWING = (  # the modules that Draw needs, fetched together rather than one after another
@@ -78,7 +78,7 @@ _COLOURS = {
 
 def asset(name: str) -> str:
     """The text of the file `name` below `assets/`."""
-    return (_ASSETS / name).read_text(encoding="utf-8")
+    return (ASSETS / name).read_text(encoding="utf-8")
 
 
 def mount(module: str, *events: str) -> str:
@@ -120,7 +120,7 @@ def look() -> dict[str, Any]:
 
     Gradio's own `css_paths` would write each rule twice, once with a stronger selector; that breaks `@media`.
     """
-    styles = "".join(f"<style>{asset(f'css/{name}')}</style>" for name in STYLES)
-    scripts = "".join(f"<script>{asset(f'js/{name}')}</script>" for name in SCRIPTS)
-    modules = "".join(f'<link rel="modulepreload" href="app/{name}.js">' for name in _FOR_DRAWING)
-    return {"theme": theme(), "head": modules + styles + scripts}
+    styles = [asset(f"css/{name}") for name in STYLES]
+    scripts = [asset(f"js/{name}") for name in SCRIPTS]
+    head = render("head.html", modules=_FOR_DRAWING, styles=styles, scripts=scripts)
+    return {"theme": theme(), "head": head}

@@ -9,13 +9,8 @@ from typing import Any
 
 import gradio as gr
 
+from mnist_core.page.templates import render
 from mnist_core.page.theme import asset, mount
-
-_TEMPLATE = """<div class="chart" style="--chart-height: ${height}">
-  <svg role="img" tabindex="0" aria-label="A chart, empty as yet"></svg>
-  <div class="chart-readout" aria-hidden="true"></div>
-  <button type="button" class="chart-log" aria-pressed="false" hidden>log scale</button>
-</div>"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,10 +65,9 @@ class Chart(gr.HTML):
     def __init__(self, value: Plot | None = None, *, height: str = "300px", **options: Any) -> None:
         super().__init__(
             value=value,
-            html_template=_TEMPLATE,
+            html_template=render("chart.html", height=height),
             css_template=asset("css/chart.css"),
             js_on_load=mount("chart/chart"),
-            height=height,
             **options,
         )
 

@@ -50,9 +50,7 @@ class Layout:
                 self.fine_tuning = Panel(value=status.fine_tuning(Visit()), elem_id="lesson")
                 self.upload = gr.UploadButton("Upload weights", size="sm", elem_id="upload-weights")
         self.results = Panel(value="", elem_id="results")
-        self.said = gr.HTML(
-            "", html_template='<p role="status" class="unseen">${value}</p>', elem_id="train-said"
-        )
+        self.said = gr.HTML(status.announcement(None), elem_id="train-said")
 
     @property
     def shown(self) -> list[gr.Component]:
@@ -88,7 +86,7 @@ class Layout:
             self.plot: loss_plot(run, compared),
             self.trace: trace_plot(run),
             self.reading: status.reading(prediction, by),
-            self.said: status.state(run),
+            self.said: status.announcement(run),
         }
         if panel:
             examination = run.examination if run is not None else None

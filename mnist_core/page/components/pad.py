@@ -17,6 +17,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
+from mnist_core.page.templates import render
 from mnist_core.page.theme import mount
 
 SHEET_SIZE = 560  # pixels; the longest side that a page sends
@@ -28,17 +29,28 @@ _LINE = re.compile(
 # Noise does not deflate: as many bytes as pixels and a little more, and four characters for three of them.
 _LONGEST_DATA = SHEET_SIZE * SHEET_SIZE * 4 // 3 + 1024  # characters
 
-_TOOLS = (  # class, label, what a pointer's tip adds, the icon's path in a box of 24
-    ("undo", "Undo", "Ctrl+Z", "M9 14 4 9l5-5M4 9h10a6 6 0 0 1 0 12h-3"),
-    ("redo", "Redo", "Ctrl+Shift+Z", "m15 14 5-5-5-5m5 5H10a6 6 0 0 0 0 12h3"),
-    ("eraser", "Eraser", "", "m7 20-4-4L14 5l6 6-9 9H7zm0 0h14M9 10l6 6"),
-    (
+
+class _Tool(NamedTuple):
+    """A button of the pad: its class, its label, what its tip adds, its icon's path in a box of 24."""
+
+    name: str
+    label: str
+    tip: str
+    icon: str
+    switch: bool = False  # stays pressed
+
+
+_TOOLS = (
+    _Tool("undo", "Undo", "Ctrl+Z", "M9 14 4 9l5-5M4 9h10a6 6 0 0 1 0 12h-3"),
+    _Tool("redo", "Redo", "Ctrl+Shift+Z", "m15 14 5-5-5-5m5 5H10a6 6 0 0 0 0 12h3"),
+    _Tool("eraser", "Eraser", "", "m7 20-4-4L14 5l6 6-9 9H7zm0 0h14M9 10l6 6", switch=True),
+    _Tool(
         "picture",
         "Picture",
         "a photo or a file; or drop or paste one",
         "M4 5h16v14H4zm0 11 5-5 4 4 3-3 4 4M15 9h.01",
     ),
-    ("clear", "Clear", "", "M5 7h14M10 7V4h4v3m3 0-1 13H8L7 7"),
+    _Tool("clear", "Clear", "", "M5 7h14M10 7V4h4v3m3 0-1 13H8L7 7"),
 )
 _SMALL_TOOLS = ("undo", "eraser", "clear")
 
@@ -139,22 +151,5 @@ def _inflate(data: str, size: int) -> bytes:
 
 def _template(small: bool) -> str:
     """The pad's markup. It holds no `${value}`, so Gradio never renders it again and the canvas stays."""
-    tools = "".join(_button(*tool, small) for tool in _TOOLS if not small or tool[0] in _SMALL_TOOLS)
-    file = "" if small else '<input type="file" accept="image/*" hidden>'
-    return (
-        '<div class="sheet">'
-        '<canvas role="img" aria-label="Drawing pad: draw a digit here with mouse, finger or pen"></canvas>'
-        '<p class="invitation" aria-hidden="true">Draw a digit</p>'
-        '<div class="boxes" aria-hidden="true"></div><p class="caption" role="status"></p></div>'
-        f'<div class="tools" role="group" aria-label="Pad">{tools}{file}</div>'
-    )
-
-
-def _button(name: str, label: str, tip: str, icon: str, small: bool) -> str:
-    identity = "" if small else f'id="pad-{name}" '
-    pressed = 'aria-pressed="false" ' if name == "eraser" else ""
-    title = f"{label} ({tip})" if tip else label
-    return (
-        f'<button type="button" {identity}{pressed}class="{name}" aria-label="{label}" title="{title}">'
-        f'<svg viewBox="0 0 24 24" aria-hidden="true"><path d="{icon}"/></svg><span>{label}</span></button>'
-    )
+    tools = [tool for tool in _TOOLS if not small or tool.name in _SMALL_TOOLS]
+    return render("pad.html", tools=tools, small=small)

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import io
-from html import escape
 from typing import Any
 
 import gradio as gr
-import numpy as np
-from PIL import Image
 
 from mnist_core.page.theme import mount
 
@@ -35,24 +30,3 @@ class Panel(gr.HTML):
 
     def api_info(self) -> dict[str, Any]:
         return {"type": "string"}
-
-
-def button(text: str, act: str, *, kind: str = "", title: str = "", **data: Any) -> str:
-    """A button that triggers `act` with these `data-` attributes."""
-    attributes = "".join(f' data-{name}="{escape(str(value))}"' for name, value in data.items())
-    hint = f' title="{escape(title)}" aria-label="{escape(title)}"' if title else ""
-    return f'<button type="button" class="{kind}" data-act="{act}"{attributes}{hint}>{escape(text)}</button>'
-
-
-def picture(pixels: np.ndarray, said: str) -> str:
-    """A small grey picture (H, W) uint8, 0 for paper as MNIST has it, shown as dark ink on light."""
-    file = io.BytesIO()
-    Image.fromarray(255 - pixels).save(file, "PNG")
-    data = base64.b64encode(file.getvalue()).decode()
-    return f'<img class="digit" src="data:image/png;base64,{data}" alt="{escape(said)}">'
-
-
-def download(content: bytes, name: str, kind: str, text: str) -> str:
-    """A link that saves `content` as a file, without the server keeping one."""
-    data = base64.b64encode(content).decode()
-    return f'<a class="save" download="{escape(name)}" href="data:{kind};base64,{data}">{escape(text)}</a>'

@@ -14,6 +14,7 @@ from mnist_core.classifier import Prediction
 from mnist_core.imaging.preprocess import SIZE
 from mnist_core.model import CLASSES
 from mnist_core.page.components.pad import Drawing
+from mnist_core.page.templates import render
 from mnist_core.page.theme import mount
 from mnist_core.page.threads import own_thread
 from mnist_core.runs import SHIPPED, classifier_for
@@ -68,7 +69,7 @@ class Reading(gr.HTML):
     def __init__(self, **options: Any) -> None:
         super().__init__(
             value=None,
-            html_template=_template(),
+            html_template=render("reading.html", classes=CLASSES, size=SIZE, reader=SHIPPED_READ),
             js_on_load=mount("reading"),
             apply_default_css=False,
             elem_classes=["reading"],
@@ -107,19 +108,3 @@ def _as_plain(prediction: Prediction, size: tuple[int, int]) -> dict[str, Any]:
         "input": base64.b64encode(prediction.model_input.tobytes()).decode(),
         "box": [round(side, 4) for side in (left / width, top / height, right / width, bottom / height)],
     }
-
-
-def _template() -> str:
-    rows = "".join(
-        f'<li data-digit="{digit}" data-probability="0.1"><span class="name">{digit}</span>'
-        '<span class="bar"></span><span class="percent"></span></li>'
-        for digit in range(CLASSES)
-    )
-    return (
-        '<div class="answer"><div id="prediction" data-digit="" data-number=""></div>'
-        f'<figure><canvas id="model-input" width="{SIZE}" height="{SIZE}" role="img" '
-        f'aria-label="What the network sees: {SIZE} by {SIZE} grey pixels"></canvas>'
-        f"<figcaption>What the network sees</figcaption></figure></div>"
-        f'<p class="verdict"></p><ol id="probabilities" aria-label="Probability of each digit">{rows}</ol>'
-        f'<p class="reader">{SHIPPED_READ}</p><p class="said" aria-live="polite"></p>'
-    )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from html import escape
 from typing import Any
 
 import gradio as gr
 
 from mnist_core.config import PRESETS, Knob, TrainConfig, knobs
+from mnist_core.page.templates import render
 from mnist_core.page.theme import asset, mount
 
 FIRST = ("optimizer", "learning_rate", "batch_size", "epochs", "train_size")
@@ -80,47 +80,27 @@ class RecipeForm(gr.HTML):
 def _template() -> str:
     texts = json.loads(asset("text/presets.json"))
     presets = {name: [*texts[name], config.to_dict()] for name, config in PRESETS.items()}
-    options = "".join(f'<option value="{name}">{escape(said[0])}</option>' for name, said in presets.items())
-    field = {name: _knob(name, knob) for name, knob in knobs().items() if name not in HIDDEN}
-    first = "".join(field[name] for name in FIRST)
-    rest = "".join(text for name, text in field.items() if name not in FIRST)
-    return f"""<div class="recipe" data-presets="{escape(json.dumps(presets))}">
-  <label class="preset"><span>Recipe</span>
-    <select class="preset-choice">{options}<option value="own">My own</option></select></label>
-  <p class="preset-lesson"></p>
-  <details class="fold"><summary>Change the recipe</summary>
-    <p class="fold-note">Learning rate and momentum also change a run under way; the rest applies to the next.
-      The page's address holds the recipe: copy it to share.</p>
-    <div class="knobs">{first}</div>
-    <details class="fold more"><summary>More</summary><div class="knobs">{rest}</div></details>
-  </details>
-</div>"""
-
-
-def _knob(name: str, knob: Knob) -> str:
-    label = NAMES.get(name) or name.replace("_", " ").capitalize()
-    if knob.choices is not None:
-        options = "".join(
-            f'<option value="{choice}">{CHOICES.get(choice, choice)}</option>' for choice in knob.choices
-        )
-        field = f'<select data-knob="{name}" aria-describedby="help-{name}">{options}</select>'
-    else:
-        field = _number(name, knob)
-    return (
-        f'<div class="knob"><label><span>{escape(label)}</span>{field}</label>'
-        f'<small id="help-{name}">{escape(knob.help)}</small></div>'
+    fields = {name: _field(name, knob) for name, knob in knobs().items() if name not in HIDDEN}
+    return render(
+        "recipe.html",
+        presets=json.dumps(presets),
+        titles={name: texts[name][0] for name in PRESETS},
+        first=[fields[name] for name in FIRST],
+        rest=[field for name, field in fields.items() if name not in FIRST],
     )
 
 
-def _number(name: str, knob: Knob) -> str:
-    """A number field with a slider under it; the seed has none, since nearby seeds have nothing in common."""
-    step = "1" if isinstance(getattr(TrainConfig(), name), int) else "any"
-    field = (
-        f'<input type="number" data-knob="{name}" min="{knob.low!r}" max="{knob.high!r}" step="{step}" '
-        f'data-log="{int(knob.log)}" aria-describedby="help-{name}">'
-    )
-    return (
-        field
-        if name == "seed"
-        else f'{field}<input type="range" data-slides="{name}" tabindex="-1" aria-hidden="true">'
-    )
+def _field(name: str, knob: Knob) -> dict[str, Any]:
+    """A knob for the form: a choice, or a number with a slider under it. The seed has no slider, since nearby
+    seeds have nothing in common."""
+    return {
+        "name": name,
+        "label": NAMES.get(name) or name.replace("_", " ").capitalize(),
+        "help": knob.help,
+        "choices": {choice: CHOICES.get(choice, choice) for choice in knob.choices or ()},
+        "low": knob.low,
+        "high": knob.high,
+        "step": "1" if isinstance(getattr(TrainConfig(), name), int) else "any",
+        "log": int(knob.log),
+        "slides": name != "seed",
+    }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import gradio as gr
 import numpy as np
 
 from mnist_core.datasets.synthetic import Strokes, drawing
+from mnist_core.page.templates import render
 from mnist_core.page.theme import mount
 
 SHEET = 1000  # the pad's units each way, as in ink/units.js
@@ -23,9 +23,9 @@ class Samples(gr.HTML):
         rng = np.random.default_rng(seed)
         drawings = [(str(digit), _fit(drawing(digit, rng), HEIGHT)) for digit in range(10)]
         drawings.append(("".join(map(str, NUMBER)), _number(rng)))
-        buttons = "".join(_button(name, strokes) for name, strokes in drawings)
+        samples = [_sample(name, strokes) for name, strokes in drawings]
         super().__init__(
-            html_template=f'<div role="group" aria-label="Sample drawings">{buttons}</div>',
+            html_template=render("samples.html", samples=samples),
             js_on_load=mount("samples"),
             apply_default_css=False,
             elem_classes=["samples"],
@@ -56,12 +56,12 @@ def _number(rng: np.random.Generator) -> Strokes:
     return [stroke for strokes in placed for stroke in strokes]
 
 
-def _button(name: str, strokes: Strokes) -> str:
-    """A sample's button: a small picture, and its strokes as the pad takes them, [[x, y, x, y, ...], ...]."""
+def _sample(name: str, strokes: Strokes) -> dict[str, Any]:
+    """A sample's name, its strokes as the pad takes them, [[x, y, x, y, ...], ...], and the part of the sheet
+    that its picture shows."""
     flat = [stroke.round().astype(int).ravel().tolist() for stroke in strokes]
-    view = "150 150 700 700" if len(name) == 1 else "30 30 940 940"
-    lines = "".join(f'<polyline points="{" ".join(map(str, points))}"/>' for points in flat)
-    return (
-        f'<button type="button" aria-label="Draw a sample: {name}" data-strokes="{json.dumps(flat)}">'
-        f'<svg viewBox="{view}" aria-hidden="true">{lines}</svg></button>'
-    )
+    return {
+        "name": name,
+        "strokes": flat,
+        "view": "150 150 700 700" if len(name) == 1 else "30 30 940 940",
+    }

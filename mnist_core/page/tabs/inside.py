@@ -34,6 +34,7 @@ from mnist_core.page.components.pad import DigitPad, Drawing
 from mnist_core.page.http.direct import direct
 from mnist_core.page.tabs.draw import FOLLOW_THE_PEN
 from mnist_core.page.tabs.playground import toys_part
+from mnist_core.page.templates import render
 from mnist_core.page.theme import mount
 from mnist_core.page.threads import own_thread
 from mnist_core.runs.run import Run
@@ -68,7 +69,7 @@ class LayerView(gr.HTML):
     def __init__(self, **options: Any) -> None:
         super().__init__(
             value=None,
-            html_template=_template(),
+            html_template=render("inside.html", classes=CLASSES),
             js_on_load=mount("inside/inside"),
             apply_default_css=False,
             elem_id="layer-view",
@@ -317,49 +318,3 @@ def _signed(values: np.ndarray) -> str:
 def _packed(values: np.ndarray) -> str:
     """An array's bytes in base64: uint8, int8 or little-endian float32."""
     return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode()
-
-
-def _template() -> str:
-    """The view's markup, into which `assets/js/inside` draws."""
-    targets = "".join(f'<option value="{digit}">a {digit}</option>' for digit in range(CLASSES))
-    picture = '<div class="view"><canvas role="img" aria-label="{}"></canvas>{}</div>'
-    dabs = '<svg class="dabs" viewBox="0 0 28 28" aria-hidden="true"></svg>'
-    return f"""<div class="inside">
-  <p class="inside-answer" role="status"></p>
-  <ol class="layers" aria-label="The layers, first to last"></ol>
-  <details class="reason" data-reason="why"><summary>Why this digit</summary>
-    <p class="reason-said"></p>
-    <div class="pictures">
-      <figure>{picture.format("ink that spoke for the answer", "")}<figcaption></figcaption></figure>
-      <figure>{picture.format("ink that spoke for the runner-up", "")}<figcaption></figcaption></figure>
-    </div>
-  </details>
-  <details class="reason" data-reason="edit"><summary>What would make it another</summary>
-    <label>Make it <select class="target"><option value="">whatever is
-    easiest</option>{targets}</select></label> <p class="reason-said" role="status"></p> <div
-    class="pictures">
-      <figure>{picture.format("the drawing, with the dabs marked", dabs)}<figcaption>the
-      edit</figcaption></figure> <figure>{
-        picture.format("the edited drawing", "")
-    }<figcaption>edited</figcaption></figure>
-    </div>
-  </details>
-  <details class="reason" data-reason="nearest"><summary>The nearest training digits</summary>
-    <p class="reason-said"></p>
-    <div class="neighbours"></div>
-  </details>
-  <template class="worked-template">
-    <button type="button" class="worked-close" aria-label="Close">&times;</button>
-    <div class="worked-views">
-      <div class="worked-in"><div class="view"><canvas class="worked-below"></canvas><div
-      class="frame"></div></div>
-        <small></small></div>
-      <div class="worked-out"><div class="view"><canvas class="worked-map" tabindex="0" role="img"
-        aria-label="The map, enlarged. Arrow keys choose a pixel."></canvas><div class="frame"></div></div>
-        <small></small></div>
-    </div>
-    <div class="equation"></div>
-    <div class="sums" role="group" aria-label="What each map below gives"></div>
-    <p class="sentence" role="status"></p>
-  </template>
-</div>"""

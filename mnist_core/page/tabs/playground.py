@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
-from html import escape
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -17,18 +16,15 @@ import gradio as gr
 
 from mnist_core.page.components.chart import Chart
 from mnist_core.page.tabs.draw import FOLLOW_THE_PEN
+from mnist_core.page.templates import render
 from mnist_core.page.theme import asset, mount
-from mnist_core.page.views.scene import plot, render, render_control
+from mnist_core.page.views.scene import plot, render_controls, render_parts
 from mnist_core.playground import TOYS, Toy
 from mnist_core.playground.scene import Cells, Scene
 
 _LONGEST_REQUEST = 2000  # characters
 _FORMULAS = [{"left": sign, "right": sign, "display": sign == "$$"} for sign in ("$$", "$")]
 _UNKNOWN = "That is not a toy that this page has. Reload the page."
-_BENCH = (
-    '<div class="toy" hidden><div class="toy-controls"></div><div class="toy-parts"></div>'
-    '<p class="toy-said" role="status"></p></div>'
-)
 
 
 class Played(NamedTuple):
@@ -45,7 +41,7 @@ class ToyList(gr.HTML):
     def __init__(self, **options: Any) -> None:
         super().__init__(
             value=None,
-            html_template=_list_template(),
+            html_template=render("toy/list.html", groups=_groups()),
             js_on_load=mount("toy_list"),
             apply_default_css=False,
             elem_id="toy-list",
@@ -73,7 +69,7 @@ class ToyBench(gr.HTML):
     def __init__(self, **options: Any) -> None:
         super().__init__(
             value=None,
-            html_template=_BENCH,
+            html_template=render("toy/bench.html"),
             js_on_load=mount("toys"),
             apply_default_css=False,
             elem_id="toy-bench",
@@ -93,9 +89,9 @@ class ToyBench(gr.HTML):
         shown = {
             "toy": value.toy.name,
             "values": value.values,
-            "controls": "".join(render_control(each, value.values[each.name]) for each in value.toy.controls),
+            "controls": render_controls(value.toy.controls, value.values),
             "among": {each.name: each.among for each in value.toy.controls if isinstance(each, Cells)},
-            "parts": "".join(map(render, value.scene.parts)),
+            "parts": render_parts(value.scene.parts),
             "said": value.scene.said,
         }
         return json.dumps(shown, separators=(",", ":"))
@@ -154,14 +150,6 @@ def texts() -> dict[str, str]:
     return {title.strip(): text.strip() for title, text in zip(sections[1::2], sections[2::2], strict=True)}
 
 
-def _list_template() -> str:
-    groups = "".join(
-        f'<div role="group" aria-label="{escape(group)}"><span>{escape(group)}</span>'
-        + "".join(
-            f'<button type="button" data-toy="{toy.name}" aria-pressed="false">{escape(toy.title)}</button>'
-            for toy in members
-        )
-        + "</div>"
-        for group, members in groupby(TOYS.values(), key=lambda toy: toy.group)
-    )
-    return f'<nav class="toy-list" aria-label="The chapter, hands on"><h2>Hands on</h2>{groups}</nav>'
+def _groups() -> list[tuple[str, list[Toy]]]:
+    """The groups of toys, each with its name, in the chapter's order."""
+    return [(group, list(toys)) for group, toys in groupby(TOYS.values(), key=lambda toy: toy.group)]

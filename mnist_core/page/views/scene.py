@@ -1,15 +1,16 @@
-"""A toy's scene, rendered: each kind of part as HTML or SVG, each kind of control as an input."""
+"""A toy's scene, rendered: each kind of part by its template in `toy/`, each kind of control as an input."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from html import escape
+import functools
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from mnist_core.page.components.chart import Plot, Series
+from mnist_core.page.templates import render
 from mnist_core.playground.scene import (
-    Choice,
     Code,
     Control,
     Curves,
@@ -18,8 +19,6 @@ from mnist_core.playground.scene import (
     Grid,
     Node,
     Part,
-    Slider,
-    Steps,
     Surface,
     Table,
     short,
@@ -44,197 +43,162 @@ def plot(curves: Curves) -> Plot:
     return Plot(series=series, x_low=low, x_high=high, can_log=curves.log, summary=said, **names)
 
 
-# Controls
+def render_controls(controls: Iterable[Control], values: dict[str, Any]) -> str:
+    """A toy's controls at these values, by name; those that a grid shows are left out."""
+    each = [(_kind(control), control, values[control.name]) for control in controls]
+    return render("toy/controls.html", controls=each)
 
 
-def render_control(control: Control, value: Any) -> str:
-    """A control as HTML; empty for one that a grid shows."""
-    name, label = control.name, escape(control.label)
-    if isinstance(control, Slider):
-        return (
-            f'<label class="toy-slider"><span>{label} <output>{value:g}</output></span><input type="range" '
-            f'data-control="{name}" min="{control.low:g}" max="{control.high:g}" step="{control.step:g}" '
-            f'value="{value:g}"></label>'
-        )
-    if isinstance(control, Choice):
-        options = "".join(
-            f'<button type="button" data-control="{name}" data-option="{escape(option)}" '
-            f'aria-pressed="{str(option == value).lower()}">{escape(option)}</button>'
-            for option in control.options
-        )
-        return (
-            f'<div class="toy-choice" role="group" aria-label="{label}"><span>{label}</span>{options}</div>'
-        )
-    if isinstance(control, Steps):
-        return (
-            f'<div class="toy-steps" role="group" aria-label="{label}" data-last="{control.last}">'
-            f'<button type="button" data-control="{name}" data-by="-1" aria-label="{label}: back">◂</button>'
-            f"<span>{label} <output>{value}</output></span>"
-            f'<button type="button" data-control="{name}" data-by="1" aria-label="{label}: next">▸</button>'
-            "</div>"
-        )
-    return ""
+def render_parts(parts: Iterable[Part]) -> str:
+    """The parts of a scene, in reading order."""
+    each = [{"kind": _kind(part), "title": part.title, **_VALUES[type(part)](part)} for part in parts]
+    return render("toy/parts.html", parts=each)
 
 
-# Parts
+def _kind(shown: Control | Part) -> str:
+    """Names a template in `toy/`, and a branch in that of the controls."""
+    return type(shown).__name__.lower()
 
 
-def render(part: Part) -> str:
-    """One part of a scene as HTML."""
-    inner = _RENDERERS[type(part)](part)
-    kind = type(part).__name__.lower()
-    return f'<figure class="toy-part {kind}"><figcaption>{escape(part.title)}</figcaption>{inner}</figure>'
+class _Cell(NamedTuple):
+    """A number in a grid.
+
+    Attributes:
+        kinds: its classes.
+        share: of the grid's largest value, from "0.00" to "1.00".
+        index: among the `Cells` that the grid edits; None where it edits none.
+    """
+
+    kinds: str
+    share: str
+    text: str
+    row: int
+    column: int
+    marked: bool
+    index: int | None
 
 
-def _grid(grid: Grid) -> str:
+def _grid(grid: Grid) -> dict[str, Any]:
     high = max((abs(value) for row in grid.values for value in row), default=0) or 1
-    heads = "".join(f'<th scope="col">{escape(head)}</th>' for head in grid.heads)
-    rows = "".join(
-        f"<tr>{''.join(_cell(grid, r, c, value, high) for c, value in enumerate(row))}</tr>"
-        for r, row in enumerate(grid.values)
-    )
-    size = "many" if len(grid.values[0]) > 8 else ""
-    head = f"<thead><tr>{heads}</tr></thead>" if heads else ""
-    return f'<table class="{size}">{head}<tbody>{rows}</tbody></table>'
-
-
-def _cell(grid: Grid, row: int, column: int, value: float, high: float) -> str:
-    tint = f"--s: {min(1, abs(value) / high):.2f}"
-    at = (row, column)
-    kinds = [
-        name
-        for name, on in (("below", value < 0), ("marked", at in grid.marked), ("aside", at in grid.aside))
-        if on
+    rows = [
+        [_cell(grid, r, c, value, high) for c, value in enumerate(row)] for r, row in enumerate(grid.values)
     ]
-    text = short(value)
+    many = len(grid.values[0]) > 8
+    return {"heads": grid.heads, "many": many, "edits": grid.edits, "picks": grid.picks, "rows": rows}
+
+
+def _cell(grid: Grid, row: int, column: int, value: float, high: float) -> _Cell:
+    at = (row, column)
+    index = _index(grid, row, column) if grid.edits else None
+    kinds = (
+        ("below", value < 0),
+        ("marked", at in grid.marked),
+        ("aside", at in grid.aside),
+        ("padding", grid.edits and index is None and not grid.picks),
+    )
+    return _Cell(
+        " ".join(name for name, on in kinds if on),
+        f"{min(1, abs(value) / high):.2f}",
+        short(value),
+        row,
+        column,
+        at in grid.marked,
+        index,
+    )
+
+
+def _index(grid: Grid, row: int, column: int) -> int | None:
+    """A place's number among the grid's `Cells`, row by row; None on its border."""
     r, c = row - grid.border, column - grid.border
     height, width = len(grid.values) - 2 * grid.border, len(grid.values[0]) - 2 * grid.border
-    inside = 0 <= r < height and 0 <= c < width
-    if grid.edits and inside:
-        text = f'<button type="button" data-cells="{grid.edits}" data-index="{r * width + c}">{text}</button>'
-    elif grid.picks:
-        pressed = str(at in grid.marked).lower()
-        text = (
-            f'<button type="button" data-pick="{grid.picks}" data-row="{row}" data-column="{column}" '
-            f'aria-pressed="{pressed}">{text}</button>'
-        )
-    elif grid.edits:
-        kinds.append("padding")
-    return f'<td class="{" ".join(kinds)}" style="{tint}">{text}</td>'
+    return r * width + c if 0 <= r < height and 0 <= c < width else None
 
 
-def _diagram(diagram: Diagram) -> str:
+def _diagram(diagram: Diagram) -> dict[str, Any]:
     height = diagram.height * _WIDTH
     place = {node.name: (node.x * _WIDTH, node.y * height) for node in diagram.nodes}
-    edges = "".join(_edge(edge, place) for edge in diagram.edges)
-    nodes = "".join(_node(node, place[node.name]) for node in diagram.nodes)
-    said = "; ".join(f"{node.name} {node.text} {node.under}".strip() for node in diagram.nodes)
-    return (
-        f'<svg viewBox="0 0 {_WIDTH} {height:.0f}" role="img" aria-label="{escape(diagram.title)}: '
-        f'{escape(said)}">'
-        f"{edges}{nodes}</svg>"
-    )
+    return {
+        "width": _WIDTH,
+        "height": height,
+        "edges": [_edge(edge, place[edge.start], place[edge.end]) for edge in diagram.edges],
+        "nodes": [_node(node, *place[node.name]) for node in diagram.nodes],
+        "said": "; ".join(f"{node.name} {node.text} {node.under}".strip() for node in diagram.nodes),
+    }
 
 
-def _edge(edge: Edge, place: dict[str, tuple[float, float]]) -> str:
-    (x1, y1), (x2, y2) = place[edge.start], place[edge.end]
-    kinds = f"edge {edge.state} {'below' if edge.weight < 0 else ''}"
-    line = (
-        f'<line class="{kinds}" x1="{x1:.0f}" y1="{y1:.0f}" x2="{x2:.0f}" y2="{y2:.0f}" '
-        f'stroke-width="{1 + 2.5 * min(1.5, abs(edge.weight)):.1f}"/>'
-    )
-    if not edge.text:
-        return line
-    x, y = x1 + 0.36 * (x2 - x1), y1 + 0.36 * (y2 - y1) - 8
-    return f'{line}<text class="weight" x="{x:.0f}" y="{y:.0f}">{escape(edge.text)}</text>'
+def _edge(edge: Edge, start: tuple[float, float], end: tuple[float, float]) -> dict[str, Any]:
+    (x1, y1), (x2, y2) = start, end
+    return {
+        "x1": x1,
+        "y1": y1,
+        "x2": x2,
+        "y2": y2,
+        "state": edge.state,
+        "below": edge.weight < 0,
+        "thickness": 1 + 2.5 * min(1.5, abs(edge.weight)),
+        "text": edge.text,
+        "text_x": x1 + 0.36 * (x2 - x1),
+        "text_y": y1 + 0.36 * (y2 - y1) - 8,
+    }
 
 
-def _node(node: Node, spot: tuple[float, float]) -> str:
-    x, y = spot
-    under = "".join(
-        f'<text class="under" x="{x:.0f}" y="{y + 40 + 17 * line:.0f}">{escape(text)}</text>'
-        for line, text in enumerate(node.under.split("\n") if node.under else [])
-    )
-    return (
-        f'<g class="node {node.state}"><circle cx="{x:.0f}" cy="{y:.0f}" r="24"/>'
-        f'<text x="{x:.0f}" y="{y + 5:.0f}">{escape(node.text)}</text>{under}</g>'
-    )
+def _node(node: Node, x: float, y: float) -> dict[str, Any]:
+    under = node.under.split("\n") if node.under else []
+    return {"x": x, "y": y, "state": node.state, "text": node.text, "under": under}
 
 
-def _surface(surface: Surface) -> str:
+def _surface(surface: Surface) -> dict[str, Any]:
     (x_low, x_high), (y_low, y_high) = surface.x_range, surface.y_range
 
     def spot(x: float, y: float) -> tuple[float, float]:
         return _SIDE * (x - x_low) / (x_high - x_low), _SIDE * (1 - (y - y_low) / (y_high - y_low))
 
-    walks = "".join(
-        _walk(place, name, [spot(*each) for each in walk]) for place, (name, walk) in enumerate(surface.walks)
-    )
-    names = "".join(
-        f'<li><svg viewBox="0 0 30 8" aria-hidden="true"><line x1="0" x2="30" y1="4" y2="4" '
-        f'style="stroke: var(--curve-{place + 1})" '
-        f'stroke-dasharray="{_DASHES[place]}"/></svg>{escape(name)}</li>'
-        for place, (name, _) in enumerate(surface.walks)
-    )
-    ends = "; ".join(f"{name} ends at {walk[-1][0]:.2f}, {walk[-1][1]:.2f}" for name, walk in surface.walks)
-    axes = f'<text x="{_SIDE - 6}" y="{_SIDE - 8}" text-anchor="end">{escape(surface.x_name)}</text>'
-    axes += f'<text x="8" y="18">{escape(surface.y_name)}</text>'
-    return (
-        f'<svg viewBox="0 0 {_SIDE} {_SIDE}" role="img" aria-label="{escape(surface.title)}: {ends}">'
-        f'{_bands(surface.heights)}<g class="walks">{walks}</g>{axes}</svg><ul '
-        f'class="names">{names}</ul>'
-    )
+    walks = [
+        _walk(name, _DASHES[place], [spot(*each) for each in walk])
+        for place, (name, walk) in enumerate(surface.walks)
+    ]
+    return {
+        "side": _SIDE,
+        "bands": _bands(surface.heights),
+        "walks": walks,
+        "said": "; ".join(
+            f"{name} ends at {walk[-1][0]:.2f}, {walk[-1][1]:.2f}" for name, walk in surface.walks
+        ),
+        "x_name": surface.x_name,
+        "y_name": surface.y_name,
+    }
 
 
-def _bands(heights: list[list[float]]) -> str:
-    """The surface in ten bands, each with the same share of its cells, from the lowest."""
+def _bands(heights: list[list[float]]) -> list[tuple[float, float, float, float, int]]:
+    """The surface in ten bands, each with the same share of its cells, from the lowest: left, top, width,
+    height and band of each rectangle. Rectangles overlap a little, or seams would show."""
     ordered = sorted(value for row in heights for value in row)
     steps = [ordered[len(ordered) * band // 10] for band in range(1, 10)]
     cell = _SIDE / len(heights)
-    rows = []
+    rectangles = []
     for number, row in enumerate(reversed(heights)):
         column = 0
-        for band, run in groupby(row, key=lambda value: sum(value >= step for step in steps)):
+        for band, run in groupby(row, key=functools.partial(bisect_right, steps)):
             width = len(list(run))
-            rows.append(
-                f'<rect x="{column * cell:.1f}" y="{number * cell:.1f}" width="{width * cell + 0.5:.1f}" '
-                f'height="{cell + 0.5:.1f}" class="band" style="--band: {band}"/>'
-            )
+            rectangles.append((column * cell, number * cell, width * cell + 0.5, cell + 0.5, band))
             column += width
-    return "".join(rows)
+    return rectangles
 
 
-def _walk(place: int, name: str, spots: list[tuple[float, float]]) -> str:
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in spots)
-    (x, y), (end_x, end_y) = spots[0], spots[-1]
-    colour = f"var(--curve-{place + 1})"
-    return (
-        f'<polyline points="{path}" style="stroke: {colour}" stroke-dasharray="{_DASHES[place]}"/>'
-        f'<circle class="start" cx="{x:.1f}" cy="{y:.1f}" r="5"/>'
-        f'<circle cx="{end_x:.1f}" cy="{end_y:.1f}" r="5" style="fill: '
-        f'{colour}"><title>{escape(name)}</title></circle>'
-    )
+def _walk(name: str, dash: str, spots: list[tuple[float, float]]) -> dict[str, Any]:
+    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in spots)
+    return {"name": name, "dash": dash, "points": points, "start": spots[0], "end": spots[-1]}
 
 
-def _code(code: Code) -> str:
-    lines = "".join(
-        f'<span class="{"marked" if place in code.marked else ""}">{escape(line) or " "}</span>'
-        for place, line in enumerate(code.text.split("\n"))
-    )
-    return f"<pre>{lines}</pre>"
+def _code(code: Code) -> dict[str, Any]:
+    return {"lines": code.text.split("\n"), "marked": code.marked}
 
 
-def _table(table: Table) -> str:
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.head)
-    rows = "".join(
-        f'<tr class="{"marked" if place == table.marked else ""}">'
-        f"{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>"
-        for place, row in enumerate(table.rows)
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+def _table(table: Table) -> dict[str, Any]:
+    return {"head": table.head, "rows": table.rows, "marked": table.marked}
 
 
-_RENDERERS: dict[type, Callable[[Any], str]] = {
+_VALUES: dict[type, Callable[[Any], dict[str, Any]]] = {
     Grid: _grid,
     Diagram: _diagram,
     Surface: _surface,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from html import escape
+from typing import Any, NamedTuple
 
 from mnist_core.classifier import Prediction
 from mnist_core.data import synthetic_count
-from mnist_core.page.components.panel import button, picture
+from mnist_core.model import CLASSES
+from mnist_core.page.templates import render
 from mnist_core.runs import Visit
 from mnist_core.runs.run import OVER, Run, images_per_second, seconds_left
 
@@ -31,30 +32,43 @@ def span(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def state(run: Run | None) -> str:
-    """The sentence that a screen reader announces when the state changes."""
-    return f"{run.name} {_STATES[run.state]}." if run is not None else ""
+def announcement(run: Run | None) -> str:
+    """The sentence that a screen reader announces when the state changes; empty until there is a run."""
+    said = f"{run.name} {_STATES[run.state]}." if run is not None else ""
+    return render("announcement.html", said=said)
+
+
+class Advice(NamedTuple):
+    """What to know or do next: a sentence, and the arguments of the button that does it, if there is one."""
+
+    says: str
+    button: dict[str, Any] | None = None
 
 
 def status(run: Run | None, place: int, fetched: tuple[int, int] | None) -> str:
-    """A run's status: a sentence, a progress bar, and its numbers."""
+    """A run's status: a sentence, a progress bar, and its numbers.
+
+    Args:
+        place: in the queue, from 1; 0 for a run that is not in it.
+        fetched: bytes of MNIST so far and in all, during a download.
+    """
     if run is None:
-        return '<div class="status" data-state="idle"><p>Choose a recipe and press Train.</p></div>'
-    bar = "" if run.kind == "uploaded" else _bar(run)
-    return (
-        f'<div class="status" data-state="{run.state}">'
-        f"<p><strong>{escape(run.name)}</strong> {_stands(run, place, fetched)}</p>{bar}"
-        f'<p class="numbers">{_numbers(run)}</p>{_advice(run)}</div>'
+        return render("status.html", state="idle")
+    return render(
+        "status.html",
+        state=run.state,
+        name=run.name,
+        stands=_stands(run, place, fetched),
+        percent=None if run.kind == "uploaded" else _percent(run),
+        numbers=_numbers(run),
+        test=run.evaluation,
+        advice=_advice(run),
     )
 
 
-def _bar(run: Run) -> str:
+def _percent(run: Run) -> str:
     last = run.history.last
-    percent = f"{100 * last.step / last.steps:.1f}" if last is not None else "0"
-    return (
-        '<div class="bar" role="progressbar" aria-label="Progress" aria-valuemin="0" aria-valuemax="100" '
-        f'aria-valuenow="{percent}"><i style="width: {percent}%"></i></div>'
-    )
+    return f"{100 * last.step / last.steps:.1f}" if last is not None else "0"
 
 
 def _stands(run: Run, place: int, fetched: tuple[int, int] | None) -> str:
@@ -76,40 +90,50 @@ def _stands(run: Run, place: int, fetched: tuple[int, int] | None) -> str:
     return "is ready to use." if run.kind == "uploaded" else f"{_STATES[run.state]}."
 
 
-def _numbers(run: Run) -> str:
-    last, test, parts = run.history.last, run.evaluation, []
-    if last is not None:
-        parts.append(f"step {last.step:,} of {last.steps:,}")
-        rate, left = images_per_second(run), seconds_left(run)
-        if run.state == "running" and rate is not None and left is not None:
-            parts += [f"{rate:,.0f} images/s", f"{span(left)} left"]
-        elif run.state in OVER:
-            parts.append(f"{span(last.seconds)} of training")
-    if test is not None:
-        parts.append(f"<b>{test.accuracy:.2%}</b> of {test.n:,} test digits right")
-    return " · ".join(parts) or "&nbsp;"
+def _numbers(run: Run) -> list[str]:
+    """How far it is and how fast."""
+    last = run.history.last
+    if last is None:
+        return []
+    step = f"step {last.step:,} of {last.steps:,}"
+    rate, left = images_per_second(run), seconds_left(run)
+    if run.state == "running" and rate is not None and left is not None:
+        return [step, f"{rate:,.0f} images/s", f"{span(left)} left"]
+    return [step, f"{span(last.seconds)} of training"] if run.state in OVER else [step]
 
 
-def _advice(run: Run) -> str:
-    """What to know or do next: at most one sentence with at most one button."""
-    said, act = "", ""
+def _advice(run: Run) -> Advice | None:
     if run.state == "diverged" and run.trouble is not None:
-        said = run.trouble.says
-        if run.trouble.learning_rate is not None:
-            rate = f"{run.trouble.learning_rate:g}"
-            act = button(f"Train with {rate}", "gentler", kind="primary", run=run.id, rate=rate)
-    elif run.state == "failed":
-        said = run.note
-        if run.config.data != "synthetic" and run.history.last is None:
-            act = button("Train on synthetic digits", "synthetic", kind="primary", run=run.id)
-    elif run.active and run.trouble is not None:
-        said = run.trouble.says
-    elif run.kind == "fine-tuned" and run.state == "finished" and len(run.history.evaluations) > 1:
-        said = _learned(run)
-        act = button("Undo", "undo", run=run.id)
-    elif run.note or run.fallback:
-        said = run.note or run.fallback
-    return f'<p class="advice"><span>{escape(said)}</span>{act}</p>' if said else ""
+        return Advice(run.trouble.says, _gentler(run))
+    if run.state == "failed":
+        return Advice(run.note, _synthetic(run)) if run.note else None
+    if run.active and run.trouble is not None:
+        return Advice(run.trouble.says)
+    if run.kind == "fine-tuned" and run.state == "finished" and len(run.history.evaluations) > 1:
+        return Advice(_learned(run), {"text": "Undo", "act": "undo", "run": run.id})
+    said = run.note or run.fallback
+    return Advice(said) if said else None
+
+
+def _gentler(run: Run) -> dict[str, Any] | None:
+    """The button that trains with the learning rate that is recommended instead, if one is."""
+    rate = run.trouble.learning_rate if run.trouble is not None else None
+    if rate is None:
+        return None
+    return {
+        "text": f"Train with {rate:g}",
+        "act": "gentler",
+        "kind": "primary",
+        "run": run.id,
+        "rate": f"{rate:g}",
+    }
+
+
+def _synthetic(run: Run) -> dict[str, Any] | None:
+    """The button that trains on digits that need no download, where it was MNIST that was missing."""
+    if run.config.data == "synthetic" or run.history.last is not None:
+        return None
+    return {"text": "Train on synthetic digits", "act": "synthetic", "kind": "primary", "run": run.id}
 
 
 def _learned(run: Run) -> str:
@@ -126,31 +150,16 @@ def _learned(run: Run) -> str:
 def reading(prediction: Prediction | None, by: str) -> str:
     """The small pad's answer, in one line."""
     if prediction is None or prediction.guess is None:
-        return '<p class="small-answer">&nbsp;</p>'
-    sure = f"{max(prediction.probabilities):.0%}"
-    said = "reads" if prediction.digit is not None else "is not sure: perhaps"
-    guess = f"<b>{prediction.guess}</b><span>{sure}</span>"
-    return f'<p class="small-answer"><span>{escape(by)} {said}</span>{guess}</p>'
+        return render("small_answer.html", guess=None)
+    return render(
+        "small_answer.html",
+        by=by,
+        verb="reads" if prediction.digit is not None else "is not sure: perhaps",
+        guess=prediction.guess,
+        confidence=max(prediction.probabilities),
+    )
 
 
 def fine_tuning(visit: Visit) -> str:
     """Fine-tuning on one's own handwriting: ten buttons to label the drawing, and the labelled drawings."""
-    digits = "".join(
-        button(str(digit), "label", digit=digit, title=f"Label it {digit}") for digit in range(10)
-    )
-    shown = "".join(
-        f"<figure>{picture(pixels, f'your {digit}')}<figcaption>{digit}</figcaption></figure>"
-        for pixels, digit in visit.drawings
-    )
-    act = ""
-    if visit.drawings:
-        count = len(visit.drawings)
-        drawings = "this drawing" if count == 1 else f"these {count}"
-        act = button(f"Fine-tune on {drawings}", "fine_tune", kind="primary")
-        act += button("Clear", "unlabel")
-    opened = " open" if visit.drawings else ""
-    return (
-        f'<details class="fold lesson"{opened}><summary>Misread? Fine-tune it on your handwriting</summary>'
-        f'<p>Draw a digit, then tap its label. A few drawings are enough.</p><div class="tens">{digits}</div>'
-        f'<div class="taught">{shown}</div><div class="acts">{act}</div></details>'
-    )
+    return render("fine_tuning.html", classes=CLASSES, drawings=visit.drawings)
