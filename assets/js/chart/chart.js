@@ -1,27 +1,34 @@
 // A line chart in SVG. `host.value` is the JSON text that Chart.postprocess writes; the drawing is replaced in place when
 // it changes.
+import { svg } from "../elements.js";
 import { linearTicks, logTicks, nearest, scales, short } from "./scales.js";
 
-const escape = (text) => String(text).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+const line = (x1, y1, x2, y2, attributes = {}) => svg("line", { x1, y1, x2, y2, ...attributes });
+const text = (x, y, said, attributes = {}) => svg("text", { x, y, ...attributes }, said);
+const colour = (series) => `--curve: var(--curve-${series.colour})`;
 
 function axes(chart, { useLog, box, x, y, x0, x1, y0, y1 }) {
   const rows = (useLog ? logTicks(y0, y1) : linearTicks(y0, y1, Math.max(2, Math.floor((box.bottom - box.top) / 45))))
-    .map((tick) => `<line class="chart-grid" x1="${box.left}" x2="${box.right}" y1="${y(tick)}" y2="${y(tick)}"/>
-      <text x="${box.left - 7}" y="${y(tick) + 4}" text-anchor="end">${short(tick)}${chart.y_unit ?? ""}</text>`);
+    .flatMap((tick) => [
+      line(box.left, y(tick), box.right, y(tick), { class: "chart-grid" }),
+      text(box.left - 7, y(tick) + 4, short(tick) + (chart.y_unit ?? ""), { "text-anchor": "end" }),
+    ]);
   const columns = linearTicks(x0, x1, Math.max(2, Math.floor((box.right - box.left) / 75)))
-    .map((tick) => `<text x="${x(tick)}" y="${box.bottom + 17}" text-anchor="middle">${short(tick)}</text>`);
-  const name = `<text class="chart-unit chart-x" x="${box.right}" y="${box.bottom + 31}" text-anchor="end">${escape(chart.x_name ?? "")}</text>
-    <text class="chart-unit" x="${box.left}" y="${box.top - 11}">${escape(chart.y_name ?? "")}${useLog ? ", log scale" : ""}</text>`;
-  return rows.join("") + columns.join("") + name;
+    .map((tick) => text(x(tick), box.bottom + 17, short(tick), { "text-anchor": "middle" }));
+  return [
+    ...rows,
+    ...columns,
+    text(box.right, box.bottom + 31, chart.x_name ?? "", { class: "chart-unit chart-x", "text-anchor": "end" }),
+    text(box.left, box.top - 11, `${chart.y_name ?? ""}${useLog ? ", log scale" : ""}`, { class: "chart-unit" }),
+  ];
 }
 
 function drawn(series, { useLog, x, y }) {
-  const points = series.points.filter(([, value]) => !useLog || value > 0).map(([a, b]) => [x(a), y(b)]);
-  const style = `class="chart-line ${series.faint ? "chart-faint" : ""}" style="--curve: var(--curve-${series.colour})"`;
-  const dash = series.dash ? `stroke-dasharray="${series.dash}"` : "";
-  const path = points.map(([a, b], index) => `${index ? "L" : "M"}${a.toFixed(1)} ${b.toFixed(1)}`).join("");
-  const dots = series.dots ? points.map(([a, b]) => `<circle cx="${a.toFixed(1)}" cy="${b.toFixed(1)}" r="3.5"/>`).join("") : "";
-  return `<g ${style}><path ${dash} d="${path}"/>${dots}</g>`;
+  const points = series.points.filter(([, value]) => !useLog || value > 0).map(([a, b]) => [x(a).toFixed(1), y(b).toFixed(1)]);
+  const d = points.map(([a, b], index) => `${index ? "L" : "M"}${a} ${b}`).join("");
+  const dots = series.dots ? points.map(([cx, cy]) => svg("circle", { cx, cy, r: 3.5 })) : [];
+  const path = svg("path", series.dash ? { d, "stroke-dasharray": series.dash } : { d });
+  return svg("g", { class: `chart-line ${series.faint ? "chart-faint" : ""}`, style: colour(series) }, path, ...dots);
 }
 
 // Names stand at the ends of their curves, moved apart where they would overlap.
@@ -42,21 +49,27 @@ function labels(visible, { useLog, box, x, y }) {
     name.y = Math.max(box.top, Math.min(name.y, floor));
     floor = name.y - 14;
   }
-  return names
-    .map(({ series, y: at }) => `<text class="chart-name" style="--curve: var(--curve-${series.colour})" x="${left}" y="${at + 4}">${escape(series.name)}</text>`)
-    .join("");
+  return names.map(({ series, y: at }) => text(left, at + 4, series.name, { class: "chart-name", style: colour(series) }));
 }
 
 function markers({ marks }, { box, x }) {
-  return marks
-    .map((mark) => `<g class="chart-mark"><line x1="${x(mark.x)}" x2="${x(mark.x)}" y1="${box.top}" y2="${box.bottom}"/>
-      <text x="${x(mark.x) + 4}" y="${box.top + 12}">${escape(mark.name)}</text></g>`)
-    .join("");
+  return marks.map(({ x: where, name }) => {
+    const at = x(where);
+    return svg("g", { class: "chart-mark" }, line(at, box.top, at, box.bottom), text(at + 4, box.top + 12, name));
+  });
+}
+
+// What stands in the middle of an empty chart, where there is room for it.
+function hints(chart, visible, { box }, width) {
+  const said = chart.hint ?? "";
+  if (visible.length || width < 90 + 7.5 * said.length) return [];
+  const style = { class: "chart-hint", "text-anchor": "middle" };
+  return [text((box.left + box.right) / 2, (box.top + box.bottom) / 2, said, style)];
 }
 
 export function mount(element, host) {
   const figure = element.querySelector(".chart");
-  const svg = figure.querySelector("svg");
+  const picture = figure.querySelector("svg");
   const readout = figure.querySelector(".chart-readout");
   const logSwitch = figure.querySelector(".chart-log");
   let chart = { series: [], marks: [] };
@@ -70,21 +83,28 @@ export function mount(element, host) {
     frame = scales(chart, log ?? Boolean(chart.log), width, height);
     logSwitch.hidden = !chart.can_log;
     logSwitch.setAttribute("aria-pressed", String(frame.useLog));
-    svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
     const visible = chart.series.filter((series) => series.points.length);
-    const hint = visible.length || width < 90 + 7.5 * (chart.hint ?? "").length ? "" : `<text class="chart-hint" x="${(frame.box.left + frame.box.right) / 2}" y="${(frame.box.top + frame.box.bottom) / 2}" text-anchor="middle">${escape(chart.hint ?? "")}</text>`;
-    svg.innerHTML = `<title>${escape(chart.summary ?? "")}</title>` + axes(chart, frame) + markers(chart, frame) + visible.map((series) => drawn(series, frame)).join("") + labels(visible, frame) + hint + `<g class="chart-cursor"></g>`;
-    svg.setAttribute("aria-label", chart.summary || "A chart, empty as yet");
+    picture.replaceChildren(
+      svg("title", {}, chart.summary ?? ""),
+      ...axes(chart, frame),
+      ...markers(chart, frame),
+      ...visible.map((series) => drawn(series, frame)),
+      ...labels(visible, frame),
+      ...hints(chart, visible, frame, width),
+      svg("g", { class: "chart-cursor" }),
+    );
+    picture.setAttribute("aria-label", chart.summary || "A chart, empty as yet");
     point();
   }
 
   // The crosshair and, in a line below the plot, what every curve says there.
   function point() {
-    const cross = svg.querySelector(".chart-cursor");
+    const cross = picture.querySelector(".chart-cursor");
     if (cursor === null || !chart.series.some((series) => series.points.length)) {
       readout.textContent = "";
       figure.classList.remove("chart-pointed");
-      if (cross) cross.innerHTML = "";
+      cross?.replaceChildren();
       return;
     }
     figure.classList.add("chart-pointed");
@@ -97,8 +117,8 @@ export function mount(element, host) {
     const where = found.reduce((best, { spot }) => (Math.abs(spot[0] - at) < Math.abs(best - at) ? spot[0] : best), Infinity);
     readout.textContent = `${chart.x_name ?? ""} ${short(where)}: ${said.join(", ")}`;
     const dots = found.filter(({ spot }) => !frame.useLog || spot[1] > 0)
-      .map(({ series, spot }) => `<circle style="--curve: var(--curve-${series.colour})" cx="${frame.x(spot[0])}" cy="${frame.y(spot[1])}" r="3"/>`);
-    cross.innerHTML = `<line x1="${frame.x(at)}" x2="${frame.x(at)}" y1="${frame.box.top}" y2="${frame.box.bottom}"/>` + dots.join("");
+      .map(({ series, spot: [x, y] }) => svg("circle", { style: colour(series), cx: frame.x(x), cy: frame.y(y), r: 3 }));
+    cross.replaceChildren(line(frame.x(at), frame.box.top, frame.x(at), frame.box.bottom), ...dots);
   }
 
   function load() {
@@ -110,22 +130,22 @@ export function mount(element, host) {
     draw();
   }
 
-  svg.addEventListener("pointermove", (event) => {
-    cursor = frame ? frame.back(event.clientX - svg.getBoundingClientRect().left) : null;
+  picture.addEventListener("pointermove", (event) => {
+    cursor = frame ? frame.back(event.clientX - picture.getBoundingClientRect().left) : null;
     point();
   });
-  svg.addEventListener("pointerleave", () => {
+  picture.addEventListener("pointerleave", () => {
     cursor = null;
     point();
   });
-  svg.addEventListener("keydown", (event) => {
+  picture.addEventListener("keydown", (event) => {
     const way = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!way || !frame) return;
     event.preventDefault();
     cursor = Math.min(Math.max((cursor ?? frame.x1) + (way * (frame.x1 - frame.x0)) / 50, frame.x0), frame.x1);
     point();
   });
-  svg.addEventListener("blur", () => {
+  picture.addEventListener("blur", () => {
     cursor = null;
     point();
   });

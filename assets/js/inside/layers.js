@@ -1,33 +1,30 @@
 // The layers, first to last: each one's shape, code and values.
+import { html } from "../elements.js";
 import { bytes, number, signedBytes } from "./numbers.js";
 
 export const SIZES = { picture: [1, 28], cn1: [16, 26], cn2: [32, 24], pool: [32, 12] }; // maps, pixels a side
 export const BELOW = { cn1: "picture", cn2: "cn1", pool: "cn2" };
 
-const SCORES = `<ol class="scores">${[...Array(10).keys()].map((d) => `<li data-digit="${d}"><b>${d}</b><i></i><span></span></li>`).join("")}</ol>`;
-const MAP = (at) =>
-  `<button type="button" class="map" aria-expanded="false" tabindex="${at ? -1 : 0}"><canvas></canvas></button>`;
-const LAYER = `<div class="layer-said"><b></b> <code></code> <small></small></div><div class="maps"></div>`;
+const CANVASES = { picture: "map picture", flat: "strip", fc1: "units" }; // the classes of those that are one picture
+
+function bars() {
+  const score = (digit) =>
+    html("li", { "data-digit": digit }, html("b", {}, String(digit)), html("i"), html("span"));
+  return html("ol", { class: "scores" }, ...Array.from({ length: 10 }, (_, digit) => score(digit)));
+}
 
 function inner(name) {
-  if (name === "picture") return `<canvas class="map picture" role="img"></canvas>`;
-  if (name === "flat") return `<canvas class="strip" role="img"></canvas>`;
-  if (name === "fc1") return `<canvas class="units" role="img"></canvas>`;
-  if (name === "fc2" || name === "log_probabilities") return SCORES;
-  return Array.from({ length: SIZES[name][0] }, (_, at) => MAP(at)).join("");
+  if (name in CANVASES) return [html("canvas", { class: CANVASES[name], role: "img" })];
+  if (name === "fc2" || name === "log_probabilities") return [bars()];
+  const map = (at) => ({ type: "button", class: "map", "aria-expanded": "false", tabindex: at ? -1 : 0 });
+  return Array.from({ length: SIZES[name][0] }, (_, at) => html("button", map(at), html("canvas")));
 }
 
 function row({ name, shape, parameters, code, note }) {
-  const item = document.createElement("li");
-  item.className = "layer";
-  item.dataset.layer = name;
-  item.innerHTML = LAYER;
-  item.querySelector("b").textContent = shape.join(" × ");
-  item.querySelector("code").textContent = code;
-  const said = [parameters ? `${parameters.toLocaleString("en")} parameters` : "", note];
-  item.querySelector("small").textContent = said.filter(Boolean).join(". ");
-  item.querySelector(".maps").innerHTML = inner(name);
-  return item;
+  const said = [parameters ? `${parameters.toLocaleString("en")} parameters` : "", note].filter(Boolean).join(". ");
+  const parts = [html("b", {}, shape.join(" × ")), " ", html("code", {}, code), " ", html("small", {}, said)];
+  const maps = html("div", { class: "maps" }, ...inner(name));
+  return html("li", { class: "layer", "data-layer": name }, html("div", { class: "layer-said" }, ...parts), maps);
 }
 
 // `view` holds what is shown (`inside.js`); `choose(name, index)` is called for a map that is clicked.

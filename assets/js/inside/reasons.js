@@ -1,8 +1,8 @@
 // Why the drawing is read as it is: the ink that mattered, the smallest edit, the nearest training digits.
+import { html, svg } from "../elements.js";
 import { bytes, number, signedBytes } from "./numbers.js";
 
 const STILL = 400; // milliseconds without a change before what takes long is asked for
-const NEIGHBOUR = `<figure><canvas role="img"></canvas><figcaption></figcaption></figure>`;
 
 // `ask(changes)` requests another view.
 export function createReasons(root, view, palette, ask) {
@@ -30,15 +30,13 @@ export function createReasons(root, view, palette, ask) {
 
   function nearest({ nearest: neighbours }) {
     if (!neighbours) return;
-    const part = root.querySelector(".neighbours");
-    part.innerHTML = NEIGHBOUR.repeat(neighbours.length);
-    neighbours.forEach(({ label, distance, picture }, at) => {
-      const canvas = part.children[at].querySelector("canvas");
+    const figures = neighbours.map(({ label, distance, picture }) => {
+      const canvas = html("canvas", { role: "img", "aria-label": `a ${label}` });
       const ink = bytes(picture);
       palette.paint(canvas, 28, 28, (i) => ink[i] / 255, true);
-      canvas.setAttribute("aria-label", `a ${label}`);
-      part.children[at].querySelector("figcaption").textContent = `${label} · ${number(distance, 1)}`;
+      return html("figure", {}, canvas, html("figcaption", {}, `${label} · ${number(distance, 1)}`));
     });
+    root.querySelector(".neighbours").replaceChildren(...figures);
   }
 
   function edit(seen) {
@@ -54,8 +52,8 @@ export function createReasons(root, view, palette, ask) {
     palette.paint(left, 28, 28, (i) => before[i] / 255, true);
     palette.paint(right, 28, 28, (i) => after[i] / 255, true);
     const ring = ([row, column, drawn]) =>
-      `<circle class="${drawn ? "drawn" : "erased"}" cx="${column + 0.5}" cy="${row + 0.5}" r="${seen.edit.pen / 2}"/>`;
-    part.querySelector(".dabs").innerHTML = (seen.edit?.dabs ?? []).map(ring).join("");
+      svg("circle", { class: drawn ? "drawn" : "erased", cx: column + 0.5, cy: row + 0.5, r: seen.edit.pen / 2 });
+    part.querySelector(".dabs").replaceChildren(...(seen.edit?.dabs ?? []).map(ring));
   }
 
   function show() {

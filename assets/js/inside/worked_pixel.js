@@ -1,4 +1,5 @@
 // The panel of one map: its kernel, and one of its pixels worked out.
+import { html } from "../elements.js";
 import { BELOW, SIZES } from "./layers.js";
 import { floats, number } from "./numbers.js";
 
@@ -24,8 +25,11 @@ function terms({ layer, map, below, weights }, pixel) {
 }
 
 function cells(name, values, side, high) {
-  const body = values.map((value, i) => `${i % side ? "" : "<tr>"}<td style="--s: ${Math.min(1, Math.abs(value) / high)}" class="${value < 0 ? "below" : ""}">${number(value)}</td>`);
-  return `<table class="cells"><caption>${name}</caption>${body.join("")}</table>`;
+  const cell = (value) =>
+    html("td", { style: `--s: ${Math.min(1, Math.abs(value) / high)}`, class: value < 0 ? "below" : "" }, number(value));
+  const rows = Array.from({ length: side }, (_, row) =>
+    html("tr", {}, ...values.slice(row * side, (row + 1) * side).map(cell)));
+  return html("table", { class: "cells" }, html("caption", {}, name), html("tbody", {}, ...rows));
 }
 
 function frame(part, row, column, side, size) {
@@ -39,7 +43,9 @@ function sums(part, all, term) {
   part.hidden = all.length === 1;
   if (all.length === 1) return;
   if (part.children.length !== all.length) {
-    part.innerHTML = all.map(({ at }) => `<button type="button" data-channel="${at}"><small>${at}</small><span></span></button>`).join("");
+    const button = ({ at }) =>
+      html("button", { type: "button", "data-channel": at }, html("small", {}, String(at)), html("span"));
+    part.replaceChildren(...all.map(button));
   }
   all.forEach(({ at, sum }, index) => {
     const button = part.children[index];
@@ -93,10 +99,8 @@ export function createWorkedPixel(root, view, palette, close) {
   }
 
   function panel() {
-    const box = document.createElement("div");
-    box.className = "worked";
-    box.dataset.map = chosen.map;
-    box.innerHTML = root.querySelector(".worked-template").innerHTML;
+    const inner = root.querySelector(".worked-template").content.cloneNode(true);
+    const box = html("div", { class: "worked", "data-map": chosen.map }, inner);
     follow(box.querySelector(".worked-map"), SIZES[chosen.layer][1]);
     box.querySelector(".sums").addEventListener("click", (event) => {
       const picked = event.target.closest("button");
@@ -160,12 +164,17 @@ export function createWorkedPixel(root, view, palette, close) {
 
   function equation(part, { patch, kernel, products }) {
     if (!kernel) {
-      part.innerHTML = cells("patch", patch, 2, view.seen.scale[chosen.layer]);
+      part.replaceChildren(cells("patch", patch, 2, view.seen.scale[chosen.layer]));
       return;
     }
     const most = Math.max(...products.map(Math.abs)) || 1;
-    const [under, own] = [cells("patch", patch, 3, strongestBelow()), cells("kernel", kernel, 3, chosen.strongest)];
-    part.innerHTML = `${under}<b>×</b>${own}<b>=</b>${cells("products", products, 3, most)}`;
+    part.replaceChildren(
+      cells("patch", patch, 3, strongestBelow()),
+      html("b", {}, "×"),
+      cells("kernel", kernel, 3, chosen.strongest),
+      html("b", {}, "="),
+      cells("products", products, 3, most),
+    );
   }
 
   return { show };
