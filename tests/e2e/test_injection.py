@@ -24,18 +24,18 @@ QUICK = {"data": "synthetic", "train_size": 100, "epochs": 1, "batch_size": 50}
 
 
 @pytest.fixture
-def url(start_server: Callable[..., Any], tmp_path: Path) -> str:
-    """A page that keeps no runs and finds no MNIST, in a folder whose name is the text."""
+def own_url(start_server: Callable[..., Any], tmp_path: Path) -> str:
+    """A page of one's own that keeps no runs and finds no MNIST, in a folder whose name is the text."""
     folder = tmp_path / TEXT
     folder.mkdir()
     return start_server(**OFFLINE, MNIST_DATA_DIR=str(folder), MNIST_RUNS_DIR="").url
 
 
 @pytest.fixture
-def open_at(url: str, open_page: Callable[..., Any]) -> Callable[..., Any]:
-    """`open_at(data="synthetic", ...)`: a visit at the Train tab whose address holds these values."""
+def open_at(open_page: Callable[..., Any]) -> Callable[..., Any]:
+    """`open_at(url, data="synthetic", ...)`: a visit at the Train tab whose address holds these values."""
 
-    def open_(**recipe: Any) -> Any:
+    def open_(url: str, **recipe: Any) -> Any:
         page = open_page(f"{url}/?{urlencode(recipe)}")
         page.get_by_role("tab", name="Train").click()
         page.locator("#loss-plot svg text").first.wait_for()
@@ -76,8 +76,8 @@ def draw(page: Any, pad: str) -> None:
     page.mouse.up()
 
 
-def test_a_runs_name_is_text_on_every_tab(open_at: Callable[..., Any]) -> None:
-    page = open_at(**QUICK)
+def test_a_runs_name_is_text_on_every_tab(own_url: str, open_at: Callable[..., Any]) -> None:
+    page = open_at(own_url, **QUICK)
     draw(page, "#watcher")
     train(page, TEXT)
     assert text_of(page, "#train-said p") == f"{TEXT} has finished."
@@ -91,8 +91,8 @@ def test_a_runs_name_is_text_on_every_tab(open_at: Callable[..., Any]) -> None:
     train(page, f"{TEXT[:-1]}2")  # another one, to compare them
     for box in page.locator("#results input[type=checkbox]").all():
         box.check()
-    until(page, lambda: page.locator("#loss-plot .chart-name").count() == 2)
-    assert page.locator("#loss-plot .chart-name").all_text_contents() == [TEXT[:14]] * 2
+    names = page.locator("#loss-plot .chart-name")
+    until(page, lambda: names.all_text_contents() == [TEXT[:14]] * 2)
     assert TEXT in text_of(page, "#loss-plot svg title")
     page.locator("#loss-plot svg").hover()
     assert TEXT[:14] in text_of(page, "#loss-plot .chart-readout")
@@ -105,31 +105,29 @@ def test_a_runs_name_is_text_on_every_tab(open_at: Callable[..., Any]) -> None:
     page.get_by_role("tab", name="Look inside").click()
     until(page, lambda: f"The weights are those of {TEXT}." in text_of(page, ".inside-answer"))
     assert nothing_ran(page)
+
+    page.get_by_role("tab", name="Draw").click()
+    page.locator("#read-by input").fill(f"{TEXT} typed")  # instead of chosen: there is no such model
+    page.locator("#read-by input").press("Enter")
+    page.get_by_role("button", name="Clear").first.click()
+    draw(page, "#digit-pad")
+    page.locator("#prediction").filter(has_text="1").wait_for()
+    assert nothing_ran(page)
     assert page.faults == []
 
 
-def test_a_model_that_is_typed_instead_of_chosen_is_only_text(open_at: Callable[..., Any]) -> None:
-    page = open_at(**QUICK)
-    train(page, "A run")
-    page.get_by_role("tab", name="Draw").click()
-    page.locator("#read-by input").fill(TEXT)
-    page.locator("#read-by input").press("Enter")
-    draw(page, "#digit-pad")
-    page.locator("#prediction").filter(has_text="1").wait_for()
-    assert page.locator("#read-by input").input_value() == TEXT
-    assert nothing_ran(page)
-
-
-def test_why_mnist_is_missing_is_text_with_the_folders_name(open_at: Callable[..., Any]) -> None:
-    page = open_at()
+def test_why_mnist_is_missing_is_text_with_the_folders_name(
+    own_url: str, open_at: Callable[..., Any]
+) -> None:
+    page = open_at(own_url)
     page.locator("#train-start").click()
     until_state(page, "failed")
     assert TEXT in text_of(page, "#train-status .advice")
     assert nothing_ran(page)
 
 
-def test_a_recipe_in_the_address_is_a_recipe_or_nothing(open_at: Callable[..., Any]) -> None:
-    page = open_at(**dict.fromkeys(("optimizer", "learning_rate", "seed", "data", TEXT), TEXT))
+def test_a_recipe_in_the_address_is_a_recipe_or_nothing(server: Any, open_at: Callable[..., Any]) -> None:
+    page = open_at(server.url, **dict.fromkeys(("optimizer", "learning_rate", "seed", "data", TEXT), TEXT))
     assert page.locator("[data-knob=optimizer]").input_value() == "adadelta"
     assert page.locator("[data-knob=learning_rate]").input_value() == "0.5"
     assert page.locator("[data-knob=seed]").input_value() == "0"
@@ -137,8 +135,8 @@ def test_a_recipe_in_the_address_is_a_recipe_or_nothing(open_at: Callable[..., A
     assert nothing_ran(page)
 
 
-def test_letters_typed_into_a_number_field_change_nothing(open_at: Callable[..., Any]) -> None:
-    page = open_at()
+def test_letters_typed_into_a_number_field_change_nothing(server: Any, open_at: Callable[..., Any]) -> None:
+    page = open_at(server.url)
     page.get_by_text("Change the recipe").click()
     for knob in ("learning_rate", "batch_size"):
         field = page.locator(f"[data-knob={knob}]")
@@ -164,8 +162,8 @@ def foreign() -> dict[str, Any]:
     return {**weights(), "buffer": content.getvalue()}
 
 
-def test_names_in_a_file_of_weights_are_text(open_at: Callable[..., Any]) -> None:
-    page = open_at()
+def test_names_in_a_file_of_weights_are_text(server: Any, open_at: Callable[..., Any]) -> None:
+    page = open_at(server.url)
     for file, shown in ((foreign(), TEXT), (weights(network={TEXT: 1}), IMAGE)):
         page.locator("#watcher input[type=file]").set_input_files(file)
         page.locator("#notice").filter(has_text=shown).wait_for()
@@ -177,8 +175,8 @@ def test_names_in_a_file_of_weights_are_text(open_at: Callable[..., Any]) -> Non
     assert nothing_ran(page)
 
 
-def test_a_pictures_name_is_not_html_on_the_pad(url: str, open_page: Callable[..., Any]) -> None:
-    page = open_page(url)
+def test_a_pictures_name_is_not_html_on_the_pad(server: Any, open_page: Callable[..., Any]) -> None:
+    page = open_page(server.url)
     picture = (Path(__file__).resolve().parents[2] / "assets" / "images" / "page.png").read_bytes()
     file = {"name": f"{TEXT}.png", "mimeType": "image/png", "buffer": picture}
     page.locator("#digit-pad input[type=file]").set_input_files(file)
