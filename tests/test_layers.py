@@ -29,8 +29,9 @@ PARTS = {
     "training": "config engine",
     "runs": "checkpoint classifier config data datasets engine imaging inference model training",
     "benchmark": "classifier config data datasets engine imaging model training",
+    "cli": "benchmark checkpoint classifier config data datasets engine model training",
     "__init__": "checkpoint classifier config data datasets engine model training",
-    "__main__": "benchmark checkpoint classifier config data datasets engine model training",
+    "__main__": "cli",
     "page": "classifier config data datasets engine explain imaging model playground runs",
 }
 # Packages that take their time to import, and the only files that may ask for them.

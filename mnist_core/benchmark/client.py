@@ -9,7 +9,6 @@ import re
 import secrets
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 import zlib
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+
+from mnist_core.benchmark.leash import leash, leashed
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 60  # seconds
@@ -96,18 +97,20 @@ def served_page(environment: dict[str, str] | None = None) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     ours = {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port)}
-    process = subprocess.Popen(
-        [sys.executable, "app.py"],
-        cwd=ROOT,
-        env=os.environ | ours | (environment or {}),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield _address(process)
-    finally:
-        process.terminate()
-        process.communicate(timeout=TIMEOUT)
+    with leash() as stdin:
+        process = subprocess.Popen(
+            leashed("app.py"),
+            cwd=ROOT,
+            env=os.environ | ours | (environment or {}),
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield _address(process)
+        finally:
+            process.terminate()
+            process.communicate(timeout=TIMEOUT)
 
 
 def _address(process: subprocess.Popen[str]) -> str:

@@ -6,7 +6,6 @@ that a busy moment of the machine affects both. The results are a table on scree
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import platform
@@ -23,6 +22,7 @@ from typing import Any
 import torch
 
 from mnist_core.benchmark.client import ROOT, Visitor, served_page
+from mnist_core.benchmark.leash import leash, leashed
 from mnist_core.benchmark.trials import drawing
 from mnist_core.config import PRESETS, TrainConfig
 from mnist_core.data import load_mnist
@@ -86,23 +86,6 @@ class Row:
     note: str = ""
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """`python -m mnist_core benchmark`; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m mnist_core benchmark", description=__doc__)
-    parser.add_argument(
-        "--quick", action="store_true", help="under a minute; the book's training is not run to 99 %%"
-    )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results there")
-    parser.add_argument(
-        "--data-dir", type=Path, help=f"MNIST's folder; default: ${FOLDER_VARIABLE}, else ./data"
-    )
-    options = parser.parse_args(arguments)
-    results = run(options.data_dir, quick=options.quick)
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    return 0
-
-
 def run(
     folder: str | Path | None = None, *, quick: bool = False, counts: Counts | None = None
 ) -> dict[str, Any]:
@@ -144,10 +127,16 @@ def run(
 
 def trial(name: str, environment: dict[str, str] | None = None, **arguments: Any) -> Any:
     """What the trial called `name` measures, in a process of its own. Raises `RuntimeError` if that fails."""
-    command = [sys.executable, "-m", "mnist_core.benchmark.trials", name, json.dumps(arguments)]
-    done = subprocess.run(
-        command, cwd=ROOT, env=os.environ | (environment or {}), capture_output=True, text=True
-    )
+    command = leashed("mnist_core.benchmark.trials", name, json.dumps(arguments))
+    with leash() as stdin:
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=os.environ | (environment or {}),
+            stdin=stdin,
+            capture_output=True,
+            text=True,
+        )
     if done.returncode:
         raise RuntimeError(f"The trial {name} failed:\n{done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])

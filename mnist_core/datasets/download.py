@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gzip
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 FOLDER_VARIABLE = "MNIST_DATA_DIR"
@@ -28,6 +31,14 @@ _STARTED = "started"  # the file by which a download says that it has imported t
 _MIRRORS = 2  # torchvision knows two
 _SUBFOLDER = Path("MNIST") / "raw"  # where torchvision keeps them
 _IMAGES_MAGIC, _LABELS_MAGIC = 2051, 2049  # the first four bytes, http://yann.lecun.com/exdb/mnist/
+# Of the files in the archives that torchvision expects. The training images have a second one, of a copy in
+# which the faintest ink, 1 of 255, reads 0: they are MNIST's all the same.
+_MD5 = {
+    "train-images-idx3-ubyte": ("6bbc9ace898e44ae57da46a324031adb", "2120c626b3f721358a650005d9261aaf"),
+    "train-labels-idx1-ubyte": ("a25bea736e30d166cdddb491f175f624",),
+    "t10k-images-idx3-ubyte": ("2646ac647ad5339dbf082846283269ea",),
+    "t10k-labels-idx1-ubyte": ("27ae3e4e09519cfbb04c329615203637",),
+}
 
 # What runs in that process. It ends when its standard input does, so it never outlives this process.
 _CHILD = """
@@ -77,8 +88,30 @@ def raw_folder(folder: Path) -> Path:
 
 
 def find_folder(folder: str | Path | None = None) -> Path:
-    """The folder for MNIST: `folder`, else $MNIST_DATA_DIR, else ./data."""
-    return Path(folder or os.environ.get(FOLDER_VARIABLE) or "data")
+    """The folder for MNIST: `folder`, else $MNIST_DATA_DIR, else ./data; `~` is the user's home.
+
+    Where that is the `MNIST` or the `MNIST/raw` in which the files lie, it is the folder around these.
+
+    Raises:
+        DataError: it begins with the home of a user who is not known here.
+    """
+    named = Path(folder or os.environ.get(FOLDER_VARIABLE) or "data")
+    try:
+        named = named.expanduser()
+    except RuntimeError as error:
+        raise DataError(
+            f"{named} begins with a home that does not exist here: write the folder without ~."
+        ) from error
+    inside = named.resolve()
+    for root in inside.parents[:2]:
+        if inside in (raw_folder(root), raw_folder(root).parent) and _holds_any(root):
+            return root
+    return named
+
+
+def _holds_any(folder: Path) -> bool:
+    """Whether any of MNIST's files, or of their archives, lies where torchvision would look."""
+    return any((raw_folder(folder) / f"{name}{end}").is_file() for name in _MD5 for end in ("", ".gz"))
 
 
 def mnist_is_here(folder: str | Path | None = None) -> bool:
@@ -110,6 +143,17 @@ def problem(path: Path) -> str | None:
     return None
 
 
+def foreign_files(folder: str | Path | None = None) -> list[str]:
+    """Which of the four files hold other data than MNIST's in MNIST's shape, Fashion-MNIST's say."""
+    raw = raw_folder(find_folder(folder))
+    return [name for name in _MD5 if problem(raw / name) is None and not _is_mnists(name, raw / name)]
+
+
+def _is_mnists(name: str, path: Path) -> bool:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest() in _MD5[name]
+
+
 def fetch(
     folder: Path,
     progress: Progress | None = None,
@@ -118,6 +162,8 @@ def fetch(
     stall_seconds: float = STALL_SECONDS,
 ) -> None:
     """Download MNIST's four files into `folder`; valid files already there stay untouched.
+
+    Folders that are made for them go again if nothing comes.
 
     The environment variable `MNIST_MIRROR` can name a mirror (a classroom's, say): the address of a folder
     with the four .gz files. Archives already in the folder are used if their MD5 is the one torchvision
@@ -134,28 +180,41 @@ def fetch(
         DataError: nothing could be downloaded or written. Existing files are unchanged.
     """
     raw = raw_folder(folder)
+    with _without_empty_folders(raw):
+        try:
+            raw.mkdir(parents=True, exist_ok=True)
+            _clear_leftovers(raw.parent)
+            beside = Path(tempfile.mkdtemp(prefix=".downloading-", dir=raw.parent))
+        except OSError as error:
+            raise DataError(
+                f"MNIST cannot be written to {raw} ({error.strerror}): choose another folder with --data-dir "
+                "or MNIST_DATA_DIR."
+            ) from error
+        try:
+            for archive in raw.glob("*.gz"):
+                raw_folder(beside).mkdir(parents=True, exist_ok=True)
+                shutil.copy(archive, raw_folder(beside) / archive.name)
+            _try_mirrors(beside, raw, progress, cancelled, stall_seconds)
+            _move_in(raw_folder(beside), raw)
+        except OSError as error:
+            raise DataError(
+                f"MNIST could not be written to {raw} ({error.strerror}): make room, or choose another "
+                "folder with --data-dir or MNIST_DATA_DIR."
+            ) from error
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _without_empty_folders(folder: Path) -> Iterator[None]:
+    """Afterwards `folder` and those around it are gone if they are new and empty."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
-        raw.mkdir(parents=True, exist_ok=True)
-        _clear_leftovers(raw.parent)
-        beside = Path(tempfile.mkdtemp(prefix=".downloading-", dir=raw.parent))
-    except OSError as error:
-        raise DataError(
-            f"MNIST cannot be written to {raw} ({error.strerror}): choose another folder with --data-dir or "
-            "MNIST_DATA_DIR."
-        ) from error
-    try:
-        for archive in raw.glob("*.gz"):
-            raw_folder(beside).mkdir(parents=True, exist_ok=True)
-            shutil.copy(archive, raw_folder(beside) / archive.name)
-        _try_mirrors(beside, raw, progress, cancelled, stall_seconds)
-        _move_in(raw_folder(beside), raw)
-    except OSError as error:
-        raise DataError(
-            f"MNIST could not be written to {raw} ({error.strerror}): make room, or choose another folder "
-            "with --data-dir or MNIST_DATA_DIR."
-        ) from error
+        yield
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        for path in missing:
+            with contextlib.suppress(OSError):  # something lies in it, or it was never made
+                path.rmdir()
 
 
 def _clear_leftovers(parent: Path) -> None:
@@ -185,9 +244,26 @@ def _try_mirrors(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     where = mirror or "torchvision's mirrors"
     raise DataError(
-        f"MNIST could not be downloaded from {where} ({reason}): check the network and try again, or put the "
-        f"four files into {raw} by hand."
+        f"{_spoilt(raw)}MNIST could not be downloaded from {where} ({reason}): check the network and try "
+        f"again, or put the four files into {raw} by hand."
     )
+
+
+def _spoilt(raw: Path) -> str:
+    """The beginning of a sentence: what is wrong with files that lie there; "" if nothing is."""
+    wrong = {path.name: problem(path) for path in (raw / name for name in _MD5) if path.exists()}
+    wrong |= {path.name: _archive_problem(path) for path in sorted(raw.glob("*-ubyte.gz"))}
+    said = [f"{name} {what}" for name, what in wrong.items() if what is not None]
+    return f"In {raw} {', '.join(said)}, and " if said else ""
+
+
+def _archive_problem(path: Path) -> str | None:
+    try:
+        content = gzip.decompress(path.read_bytes())
+    except (OSError, EOFError, zlib.error):
+        return "is damaged"
+    whole = hashlib.md5(content).hexdigest() in _MD5.get(path.stem, ())
+    return None if whole else "holds other data than MNIST's"
 
 
 def _run_child(
@@ -267,6 +343,7 @@ def _in_few_words(said: str) -> str:
 
 def _move_in(downloaded: Path, raw: Path) -> None:
     """Rename valid files that were missing into place."""
+    raw.mkdir(parents=True, exist_ok=True)  # another download that failed may have taken it away
     for name in file_names(train=True) + file_names(train=False):
         wrong = problem(downloaded / name)
         if wrong is not None:

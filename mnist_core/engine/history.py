@@ -1,4 +1,4 @@
-"""A run's history: its curves, kept at a bounded size, and the diagnosis when something goes wrong."""
+"""A run's history: every step and evaluation of it, and the diagnosis when something goes wrong."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import csv
 import io
 import math
 from array import array
-from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from mnist_core.config import TrainConfig
 from mnist_core.engine.events import Evaluation, Step
 
-POINTS = 4000  # rows a history holds; the book's 3,750 steps all fit
-EVALUATIONS = 300
+POINTS = 4000  # rows of a picture; the book's 3,750 steps all fit
+EVALUATIONS = 300  # held with their confusion matrices
 CHANGES = 50  # of the learning rate or the momentum that the plot marks
 CHANCE_LOSS = math.log(10)  # of a network that gives every digit the same probability
 FLAT_STEPS = 100  # steps in a row before a loss is called flat
@@ -69,11 +70,63 @@ class Rows:
         return len(self._kept) // self.width + (self._newest is not None)
 
 
+class Curve:
+    """All rows of numbers that were added; for a plot, fewer of them that still show every peak.
+
+    Args:
+        width: numbers in a row.
+        shown: which of them is plotted, and keeps its lowest and highest values when rows are left out.
+    """
+
+    def __init__(self, width: int, shown: int) -> None:
+        self.width, self.shown = width, shown
+        self._numbers = array("d")
+
+    def add(self, *row: float) -> None:
+        """Append a row of `width` numbers."""
+        assert len(row) == self.width
+        self._numbers.extend(row)
+
+    def rows(self, wanted: int | None = None) -> list[tuple[float, ...]]:
+        """All rows, or about `wanted` of them: the lowest and the highest of every `stretch(wanted)`.
+
+        The first and the newest are always included.
+        """
+        numbers = self._numbers[:]  # a copy: another thread may be adding
+        table = np.frombuffer(numbers, np.float64)[: len(numbers) // self.width * self.width]
+        table = table.reshape(-1, self.width)
+        stretch = self.stretch(wanted)
+        if stretch > 1:
+            table = table[_extremes(table[:, self.shown], stretch)]
+        return [tuple(row) for row in table.tolist()]
+
+    def stretch(self, wanted: int | None) -> int:
+        """How many rows in a row two of `rows(wanted)` stand for; 1 if none is left out."""
+        return math.ceil(2 * len(self) / wanted) if wanted and len(self) > wanted else 1
+
+    def __len__(self) -> int:
+        return len(self._numbers) // self.width
+
+
+def _extremes(values: np.ndarray, stretch: int) -> np.ndarray:
+    """In order, the indices of the lowest and the highest of every `stretch` values, the first and the last.
+
+    What is no number is passed over.
+    """
+    kept = {0, len(values) - 1}
+    for start in range(0, len(values), stretch):
+        part = values[start : start + stretch]
+        kept.add(start + int(np.where(np.isnan(part), np.inf, part).argmin()))
+        kept.add(start + int(np.where(np.isnan(part), -np.inf, part).argmax()))
+    return np.array(sorted(kept))
+
+
 class History:
     """The losses of a run, raw and smoothed, its evaluations, and the changes made during it."""
 
     def __init__(self) -> None:
-        self.losses = Rows(5)  # step, samples seen, loss, smoothed loss, learning rate
+        self.losses = Curve(5, shown=2)  # step, samples seen, loss, smoothed loss, learning rate
+        self.tests = Curve(3, shown=1)  # step, loss, accuracy of every evaluation
         self.evaluations: list[Evaluation] = []
         self.changes: list[tuple[int, str]] = []  # after which step, what changed
         self.reached: dict[float, float] = {}  # accuracy -> training seconds when it was first measured
@@ -95,11 +148,13 @@ class History:
         self.losses.add(step.step, step.seen, step.loss, self.smoothed, step.learning_rate)
 
     def add_evaluation(self, evaluation: Evaluation) -> None:
-        """Record an evaluation; with too many, every other one between first and newest is dropped."""
+        """Record an evaluation; of too many, about every other is dropped, but no peak of the loss."""
+        self.tests.add(evaluation.step, evaluation.loss, evaluation.accuracy)
         self.evaluations.append(evaluation)
         self.tested += 1
         if len(self.evaluations) > EVALUATIONS:
-            del self.evaluations[1:-1:2]
+            losses = np.array([kept.loss for kept in self.evaluations])
+            self.evaluations = [self.evaluations[i] for i in _extremes(losses, 4)]
         if self.last is not None:
             for goal in (0.98, 0.99):
                 if evaluation.accuracy >= goal:
@@ -110,24 +165,25 @@ class History:
         if len(self.changes) < CHANGES:
             self.changes.append((self.last.step if self.last is not None else 0, said))
 
+    def batches_shown(self, wanted: int) -> str:
+        """Which batches' losses are among `losses.rows(wanted)`, in words for a plot's legend."""
+        stretch = self.losses.stretch(wanted)
+        return "each batch" if stretch == 1 else f"lowest and highest of every {stretch} batches"
+
     def to_csv(self) -> str:
-        """One line for each row kept, with the evaluation at its step; then the other evaluations."""
+        """One line for each step, with the evaluation after it; then evaluations after any other step."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(
             ["step", "samples_seen", "loss", "smoothed_loss", "learning_rate", "test_loss", "test_accuracy"]
         )
-        tests = {evaluation.step: evaluation for evaluation in self.evaluations}
+        tests = {kept.step: (kept.loss, kept.accuracy) for kept in self.evaluations}
+        tests |= {int(step): (loss, accuracy) for step, loss, accuracy in self.tests.rows()}
         for step, seen, loss, smoothed, rate in self.losses.rows():
-            test = tests.pop(int(step), None)
-            writer.writerow([int(step), int(seen), loss, smoothed, rate, *_tested(test)])
-        for test in tests.values():  # of steps that were dropped
-            writer.writerow([test.step, "", "", "", "", *_tested(test)])
+            writer.writerow([int(step), int(seen), loss, smoothed, rate, *tests.pop(int(step), ("", ""))])
+        for step, tested in tests.items():
+            writer.writerow([step, "", "", "", "", *tested])
         return out.getvalue()
-
-
-def _tested(evaluation: Evaluation | None) -> Sequence[float | str]:
-    return ("", "") if evaluation is None else (evaluation.loss, evaluation.accuracy)
 
 
 @dataclass(frozen=True)

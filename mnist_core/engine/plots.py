@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from mnist_core.engine.history import History
+from mnist_core.engine.history import POINTS, History
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"  # told apart by the colour-blind (Okabe & Ito 2008)
+BLUE, ORANGE = "#0072B2", "#D55E00"  # told apart by the colour-blind (Okabe & Ito 2008)
 
 
 def loss_figure(history: History) -> Figure:
@@ -20,11 +20,10 @@ def loss_figure(history: History) -> Figure:
 
     figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
     axes = figure.subplots()
-    rows = history.losses.rows(wanted=2000)  # step, samples seen, loss, smoothed loss, learning rate
-    seen = [row[1] for row in rows]
-    axes.plot(
-        seen, [row[2] for row in rows], color=BLUE, alpha=0.25, linewidth=0.8, label="training, each batch"
-    )
+    rows = history.losses.rows(POINTS)  # step, samples seen, loss, smoothed loss, learning rate
+    seen, batches = [row[1] for row in rows], [row[2] for row in rows]
+    shown = f"training, {history.batches_shown(POINTS)}"
+    axes.plot(seen, batches, color=BLUE, alpha=0.25, linewidth=0.8, label=shown)
     axes.plot(seen, [row[3] for row in rows], color=BLUE, linewidth=1.6, label="training, smoothed")
     per_step = (
         history.last.seen / history.last.step if history.last else 0

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from mnist_core.__main__ import main
 from mnist_core.benchmark import run as benchmark
+from mnist_core.benchmark.leash import leash, leashed
 from mnist_core.benchmark.run import Counts, Row, table
 from mnist_core.benchmark.trials import TRIALS, drawing, fit_parts, step_flops
+from mnist_core.cli.main import main
 from mnist_core.config import TrainConfig
 from mnist_core.datasets.digits import Digits
 
@@ -108,6 +112,61 @@ def test_the_command_line_hands_the_benchmark_its_flags(
     assert main(["benchmark", *flags]) == 0
     assert asked == [(tmp_path, True)]
     assert json.loads((tmp_path / "results.json").read_text()) == {"rows": 3}
+
+
+def test_results_that_could_not_be_written_are_refused_before_anything_is_timed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.setattr(benchmark, "run", lambda *_, **__: pytest.fail("it was timed"))
+    assert main(["benchmark", f"--json={tmp_path}"]) == 1
+    assert capsys.readouterr().err == (
+        f"mnist_core: {tmp_path} cannot be written (Is a directory): name another file.\n"
+    )
+
+
+def test_a_benchmark_that_fails_leaves_the_results_of_another_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError("No digits today.")
+
+    monkeypatch.setattr(benchmark, "run", fail)
+    old, new = tmp_path / "old.json", tmp_path / "new.json"
+    old.write_text("{}")
+    assert [main(["benchmark", f"--json={path}"]) for path in (old, new)] == [1, 1]
+    assert old.read_text() == "{}" and not new.exists()
+
+
+@pytest.mark.parametrize("ended_by", [signal.SIGTERM, signal.SIGKILL])
+def test_a_trial_ends_with_the_benchmark_that_started_it(ended_by: signal.Signals, tmp_path: Path) -> None:
+    (tmp_path / "trial.py").write_text("import time; print('begun', flush=True); time.sleep(600)")
+    program = f"""
+import subprocess
+from mnist_core.benchmark.leash import leash, leashed
+from mnist_core.cli.interruption import Interruption
+with Interruption(), leash() as stdin:
+    subprocess.run(leashed({str(tmp_path / "trial.py")!r}), stdin=stdin)
+"""
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(
+        command, cwd=benchmark.ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as ours:
+        assert ours.stdout.readline() == b"begun\n"
+        ours.send_signal(ended_by)
+        ours.communicate(timeout=60)  # to the end of the output, which the trial has in hand as well
+
+
+def test_a_program_on_the_leash_has_its_own_arguments_and_status(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text("import sys; print(__name__, *sys.argv[1:]); sys.exit(3)")
+    with leash() as stdin:
+        done = subprocess.run(
+            leashed(str(tmp_path / "program.py"), "one", "two"),
+            cwd=benchmark.ROOT,
+            stdin=stdin,
+            capture_output=True,
+            text=True,
+        )
+    assert (done.stdout, done.returncode) == ("__main__ one two\n", 3)
 
 
 @pytest.mark.mnist

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,14 @@ from mirror import FILES, archive, blank, serving, trusting_child
 from mnist_core.datasets import download
 from mnist_core.datasets.download import (
     DOWNLOAD_BYTES,
+    FOLDER_VARIABLE,
     MIRROR_VARIABLE,
     DataError,
     DownloadCancelled,
     fetch,
+    find_folder,
+    foreign_files,
+    mnist_is_here,
     problem,
 )
 
@@ -90,7 +95,7 @@ def test_a_stalled_mirror_is_given_up(tmp_path: Path, use) -> None:
         use(mirror.url)
         with pytest.raises(DataError, match="nothing came for 3 seconds"):
             fetch(tmp_path, stall_seconds=STALL)
-    assert not list(raw(tmp_path).iterdir()) and nothing_left(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_slow_mirror_is_waited_for_as_long_as_something_comes(tmp_path: Path, use) -> None:
@@ -107,7 +112,7 @@ def test_a_download_can_be_cancelled_and_changes_nothing(tmp_path: Path, use) ->
         with pytest.raises(DownloadCancelled, match="was cancelled and changed nothing"):
             fetch(tmp_path, progress=lambda n, _: n and came.set(), cancelled=came.is_set)
         assert mirror.left.wait(5), "the downloading process still reads"
-    assert not list(raw(tmp_path).iterdir()) and nothing_left(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_download_that_was_killed_leaves_nothing_half_and_the_next_one_cleans_up(
@@ -143,6 +148,27 @@ def test_the_next_mirror_is_tried_when_one_stalls(tmp_path: Path, monkeypatch: p
         fetch(tmp_path, stall_seconds=STALL)
         assert first.asked and second.asked
     assert all(problem(raw(tmp_path) / name) is None for name in FILES)
+
+
+def test_a_download_that_fails_takes_only_the_folders_away_that_it_made(tmp_path: Path, use) -> None:
+    (tmp_path / "kept").mkdir()
+    use("http://127.0.0.1:9/")  # nobody listens on the discard port
+    with pytest.raises(DataError):
+        fetch(tmp_path / "kept" / "new" / "newer")
+    assert [path.name for path in tmp_path.rglob("*")] == ["kept"]
+
+
+def test_a_file_that_is_broken_is_named_where_no_other_can_be_had(tmp_path: Path, use) -> None:
+    raw(tmp_path).mkdir(parents=True)
+    (raw(tmp_path) / FILES[3]).write_bytes(blank(FILES[3])[:-1])
+    (raw(tmp_path) / f"{FILES[1]}.gz").write_bytes(archive(FILES[1])[:-1])
+    use("http://127.0.0.1:9/")
+    with pytest.raises(DataError) as failed:
+        fetch(tmp_path)
+    assert str(failed.value).startswith(
+        f"In {raw(tmp_path)} t10k-labels-idx1-ubyte has 10,007 bytes where MNIST's has 10,008, "
+        "train-labels-idx1-ubyte.gz is damaged, and MNIST could not be downloaded from http://127.0.0.1:9/ ("
+    )
 
 
 def test_a_full_disk_is_named_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,3 +224,58 @@ def test_a_file_is_judged_by_its_size_and_its_header(spoil, says: str, tmp_path:
     if spoil:
         path.write_bytes(spoil(blank(FILES[3])))
     assert problem(path) == says
+
+
+def lay(folder: Path, content: Callable[[str], bytes] = blank) -> Path:
+    """MNIST's four files, blank unless `content` says what is in each; where they lie."""
+    raw(folder).mkdir(parents=True)
+    for name in FILES:
+        (raw(folder) / name).write_bytes(content(name))
+    return raw(folder)
+
+
+@pytest.mark.parametrize("deep", ["", "MNIST", "MNIST/raw"])
+def test_a_folder_that_is_given_too_deep_is_recognised(deep: str, tmp_path: Path, monkeypatch) -> None:
+    lay(tmp_path)
+    assert find_folder(tmp_path / deep) == tmp_path
+    assert mnist_is_here(tmp_path / deep)
+    monkeypatch.chdir(tmp_path / deep)
+    assert find_folder(".").resolve() == tmp_path
+
+
+def test_archives_are_recognised_in_a_folder_that_is_given_too_deep(tmp_path: Path) -> None:
+    raw(tmp_path).mkdir(parents=True)
+    assert find_folder(raw(tmp_path)) == raw(tmp_path)
+    (raw(tmp_path) / f"{FILES[2]}.gz").touch()
+    assert find_folder(raw(tmp_path)) == tmp_path
+
+
+def test_a_tilde_is_the_users_home_in_the_argument_and_in_the_environment(
+    tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv(FOLDER_VARIABLE, "~/data")
+    assert find_folder("~/here") == tmp_path / "here"
+    assert find_folder() == tmp_path / "data"
+    with pytest.raises(DataError, match=r"~nobody-of-this-name/data begins with a home that does not exist"):
+        find_folder("~nobody-of-this-name/data")
+
+
+@pytest.mark.mnist
+def test_mnists_own_files_are_known(data_folder: Path) -> None:
+    assert foreign_files(data_folder) == []
+
+
+@pytest.mark.mnist
+@pytest.mark.parametrize("other", FILES)
+def test_a_file_of_another_data_set_is_told_from_mnists(
+    other: str, data_folder: Path, tmp_path: Path
+) -> None:
+    lay(tmp_path, lambda name: blank(name) if name == other else (raw(data_folder) / name).read_bytes())
+    assert foreign_files(tmp_path) == [other]
+
+
+def test_a_file_that_is_missing_or_broken_is_not_called_another_data_sets(tmp_path: Path) -> None:
+    (lay(tmp_path) / FILES[0]).unlink()
+    os.truncate(raw(tmp_path) / FILES[1], 100)
+    assert foreign_files(tmp_path) == list(FILES[2:])

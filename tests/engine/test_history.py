@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import threading
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ import torch
 from bars import TINY
 
 from mnist_core.engine.events import Evaluation, Step
-from mnist_core.engine.history import History, Rows, Watch
+from mnist_core.engine.history import Curve, History, Rows, Watch
 from mnist_core.runs.run import Run, images_per_second, seconds_left
 
 
@@ -28,22 +29,79 @@ def test_rows_stay_bounded_evenly_spread_and_keep_first_and_newest() -> None:
     assert len(rows.rows(10)) <= 11
 
 
-def test_evaluations_stay_bounded_and_keep_first_and_newest() -> None:
+def long_history(losses: list[float]) -> History:
+    """A run of ten digits a step with these losses."""
+    history = History()
+    for number, loss in enumerate(losses, 1):
+        history.add_step(Step(number, len(losses), 1, number * 10, 10, loss, 0.5, number / 10))
+    return history
+
+
+def evaluated(step: int, loss: float = 1.0) -> Evaluation:
+    """An evaluation after a step."""
+    return Evaluation(step, 1, loss, 0.5, 5, 10, torch.zeros(10, 10), 0.1)
+
+
+def test_a_curve_that_is_left_out_in_part_keeps_every_peak_and_both_ends() -> None:
+    losses = [2.0 + (number % 7) / 100 for number in range(5625)]
+    losses[3210], losses[4321] = 9.0, 0.1
+    history = long_history(losses)
+    shown = history.losses.rows(300)
+    assert 150 < len(shown) <= 302
+    assert {(3211, 9.0), (4322, 0.1)} <= {(row[0], row[2]) for row in shown}
+    assert (shown[0][0], shown[-1][0]) == (1, 5625)
+    assert [row[0] for row in shown] == sorted({row[0] for row in shown})
+    assert history.batches_shown(300) == "lowest and highest of every 38 batches"
+
+
+def test_a_curve_that_fits_is_shown_whole_and_says_so() -> None:
+    history = long_history([2.0] * 300)
+    assert [row[0] for row in history.losses.rows(300)] == list(range(1, 301))
+    assert history.batches_shown(300) == "each batch"
+
+
+def test_a_loss_that_is_no_number_hides_no_peak() -> None:
+    losses = [1.0] * 100
+    losses[50], losses[51] = math.nan, 7.0
+    shown = [row[2] for row in long_history(losses).losses.rows(10)]
+    assert 7.0 in shown
+
+
+def test_a_curve_can_be_read_while_it_grows() -> None:
+    curve = Curve(2, shown=1)
+    growing = threading.Thread(target=lambda: [curve.add(number, number) for number in range(50_000)])
+    growing.start()
+    while growing.is_alive():
+        assert all(first == second for first, second in curve.rows(10))
+    growing.join()
+    assert len(curve) == 50_000
+
+
+def test_evaluations_stay_bounded_and_keep_first_newest_and_the_peaks_of_the_loss() -> None:
     history = History()
     for number in range(1, 10_001):
-        history.add_evaluation(Evaluation(number, 1, 1.0, 0.5, 5, 10, torch.zeros(10, 10), 0.1))
-    assert len(history.evaluations) <= 300
-    assert (history.evaluations[0].step, history.evaluations[-1].step) == (1, 10_000)
+        history.add_evaluation(
+            evaluated(number, loss={4001: 9.0, 7002: 0.1}.get(number, 1 + number % 3 / 10))
+        )
+    kept = {evaluation.step: evaluation.loss for evaluation in history.evaluations}
+    assert len(kept) <= 300
+    assert kept[4001] == 9.0 and kept[7002] == 0.1
+    assert (min(kept), max(kept)) == (1, 10_000)
     assert history.tested == 10_000
 
 
-def test_a_short_run_is_kept_whole_in_its_csv() -> None:
-    history = History()
-    for number in range(1, 31):
-        history.add_step(Step(number, 30, 1, number * 10, 10, 1 / number, 0.5, number / 10))
-    lines = history.to_csv().splitlines()
-    assert lines[0] == "step,samples_seen,loss,smoothed_loss,learning_rate,test_loss,test_accuracy"
-    assert [float(line.split(",")[2]) for line in lines[1:]] == [1 / number for number in range(1, 31)]
+def test_the_csv_has_every_step_and_every_evaluation_however_long_the_run() -> None:
+    losses = [1 / number for number in range(1, 4201)]
+    history = long_history(losses)
+    for number in range(10, 4201, 10):
+        history.add_evaluation(evaluated(number, loss=number))
+    header, *lines = history.to_csv().splitlines()
+    assert header == "step,samples_seen,loss,smoothed_loss,learning_rate,test_loss,test_accuracy"
+    rows = [line.split(",") for line in lines]
+    assert [int(row[0]) for row in rows] == list(range(1, 4201))
+    assert [float(row[2]) for row in rows] == losses
+    tests = {int(row[0]): (float(row[5]), float(row[6])) for row in rows if row[5]}
+    assert tests == {number: (number, 0.5) for number in range(10, 4201, 10)}
 
 
 def test_progress_says_how_fast_and_how_long() -> None:

@@ -31,6 +31,17 @@ def test_the_loss_figure_shows_each_loss_over_the_samples_seen() -> None:
     assert [text.get_text() for text in axes.texts] == ["80.00%"]
 
 
+def test_a_figure_that_leaves_batches_out_says_so_and_shows_every_peak() -> None:
+    kept = History()
+    for step in range(1, 5001):
+        kept.add_step(Step(step, 5000, 1, step * 32, 32, 9.0 if step == 3211 else 0.5, 0.5, step * 0.1))
+    (axes,) = loss_figure(kept).axes
+    batches = axes.get_lines()[0]
+    assert batches.get_label() == "training, lowest and highest of every 3 batches"
+    assert max(batches.get_ydata()) == 9.0
+    assert loss_figure(history()).axes[0].get_lines()[0].get_label() == "training, each batch"
+
+
 def test_a_run_without_a_step_gives_an_empty_figure() -> None:
     (axes,) = loss_figure(History()).axes
     assert all(len(line.get_xdata()) == 0 for line in axes.get_lines())

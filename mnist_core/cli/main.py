@@ -1,0 +1,49 @@
+"""One command from its words to its exit status."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from mnist_core.cli.flags import parser
+from mnist_core.cli.interruption import Interruption
+from mnist_core.cli.output import flush, prepare, tell
+from mnist_core.cli.usage import UsageError
+
+FAILURE, USAGE = 1, 2  # exit statuses
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit status.
+
+    0 for success; 1 for a failure and 2 for a wrong command, each with one sentence on standard error; 130
+    for Ctrl-C, and for another signal 128 and its number as well, as shells have it. A reader who has had
+    enough of the output (`| head -1`) is no failure.
+
+    Args:
+        arguments: None for those of this process.
+    """
+    prepare()
+    with Interruption() as interruption:
+        try:
+            return _run(arguments, interruption)
+        except BrokenPipeError:
+            return 0
+        # An exception that a signal raised may come out as another one, when it passed through an import.
+        except BaseException as error:
+            if interruption.number is not None and not isinstance(error, ValueError):
+                tell("interrupted.", before="\n")  # which the terminal shows after ^C
+                return interruption.status
+            if not isinstance(error, (ValueError, OSError)):
+                raise
+            tell(str(error))
+            return USAGE if isinstance(error, UsageError) else FAILURE
+
+
+def _run(arguments: list[str] | None, interruption: Interruption) -> int:
+    try:
+        options = parser().parse_args(arguments)
+        command = import_module(f"mnist_core.cli.{options.command}")  # loads torch
+        status: int = command.run(options, interruption)
+        return status
+    finally:
+        flush()
