@@ -1,5 +1,6 @@
 // The layers, first to last: each one's shape, code and values.
 import { find, findAll, html } from "../elements.js";
+import { percent } from "../percent.js";
 import { bytes, number, signedBytes } from "./numbers.js";
 
 /**
@@ -123,7 +124,7 @@ export function createLayers(root, request, palette, choose) {
       answer,
     );
     /** @param {number} digit */
-    const text = (digit) => number(logs[digit]) + (blank ? "" : ` · ${number(100 * probabilities[digit], 1)} %`);
+    const text = (digit) => number(logs[digit]) + (blank ? "" : ` · ${percent(probabilities[digit])}`);
     scores("log_probabilities", logs, probabilities, text, answer);
   }
 
