@@ -4,6 +4,7 @@
   if (!location.pathname.endsWith("/")) {
     location.replace(`${location.pathname}/${location.search}${location.hash}`); // or relative addresses go astray
   }
+  /** @type {{ root: string } | undefined} */
   let config;
   Object.defineProperty(window, "gradio_config", {
     get: () => config,

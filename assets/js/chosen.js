@@ -3,8 +3,10 @@
 /** @returns {{ digit: () => number, choose: (digit: number) => void, onChange: (listener: () => void) => void }} */
 export function createChosen() {
   let chosen = 0; // from the left
+  /** @type {Set<() => void>} */
   const listeners = new Set();
 
+  /** @param {number} digit */
   function choose(digit) {
     if (digit === chosen) return;
     chosen = digit;

@@ -1,5 +1,8 @@
 // Asking without falling behind the pen.
-/** @import { DrawingUpdate, Services } from "./types.js" */
+/**
+ * @import { Sheet } from "./ink/sheet.js"
+ * @import { DrawingUpdate } from "./types.js"
+ */
 
 const AGAIN = 300; // milliseconds until what another window of the same visit superseded is asked for again
 const [SOON, LATER] = [1000, 16_000]; // milliseconds until what could not be answered is asked for again, at first and at most
@@ -44,6 +47,7 @@ export function latestOnly(ask, show) {
   }
 
   // Whatever else broke is a fault of the page, and stays one.
+  /** @type {(error: unknown) => void} */
   function unanswered(error) {
     if (!(error instanceof Unanswered)) {
       busy = false;
@@ -68,7 +72,7 @@ export function latestOnly(ask, show) {
  *
  * @template Result
  * @param {HTMLElement} element the view's
- * @param {Services["sheet"]} sheet
+ * @param {Sheet} sheet
  * @param {(drawing: DrawingUpdate) => Promise<Result | null>} ask
  * @param {(answer: Result) => void} show
  * @returns {() => void} to call when something else than the drawing has changed

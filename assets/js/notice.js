@@ -8,10 +8,12 @@
   const ANOTHER =
     "Another server has taken over, or this one was restarted. Your drawing is still here. Runs that were not " +
     "stored are lost; press Train to start again.";
+  /** @type {HTMLElement | null} */
   let notice = null;
   let lasting = false; // until the visitor closes it
+  /** @type {string | null} */
   let failed = null; // the kind of call that the notice is about
-  let server = document.querySelector("meta[name=server]")?.content;
+  let server = document.querySelector("meta[name=server]")?.getAttribute("content") ?? "";
 
   const hush = () => {
     notice?.remove();
@@ -19,8 +21,9 @@
     lasting = false;
   };
 
+  /** @param {string} sentence */
   const tell = (sentence) => {
-    if (notice?.firstChild.textContent === sentence) return;
+    if (notice?.firstChild?.textContent === sentence) return;
     const container = document.querySelector(".gradio-container");
     if (!container) {
       requestAnimationFrame(() => tell(sentence)); // Gradio is still building the page
@@ -56,6 +59,7 @@
   };
 
   // Gradio reloads the page when a stream broke, so what is told lasts until the visitor closes it.
+  /** @param {Response} response */
   const compare = (response) => {
     const now = response.headers.get("X-Server");
     if (!now || now === server) return;
@@ -63,6 +67,7 @@
     tell(ANOTHER);
   };
 
+  /** @param {Response} response */
   const reason = async (response) => {
     try {
       return (await response.json()).error;
@@ -73,15 +78,16 @@
 
   // What a success must have in common with a failure to hush it: a route of ours its address, Gradio's calls that
   // they are calls. Null for what is no call.
+  /** @param {string} path */
   const kindOf = (path) => {
-    const below = (address) => path.startsWith(new URL(address, document.baseURI).pathname);
+    const below = (/** @type {string} */ address) => path.startsWith(new URL(address, document.baseURI).pathname);
     if (below("api/")) return path;
     return below(RUN) ? RUN : null;
   };
 
   const fetch = window.fetch;
   window.fetch = async (resource, options) => {
-    const address = new URL(resource.url ?? resource, location.href);
+    const address = new URL(resource instanceof Request ? resource.url : resource, location.href);
     const response = await fetch(resource, options);
     if (address.origin === location.origin) compare(response);
     const kind = kindOf(address.pathname);

@@ -1,25 +1,33 @@
 // One pad: it takes pointers, files and buttons, and shows the sheet of ink that all pads share (`ink/sheet.js`).
+import { find, findAll } from "./elements.js";
 import { UNITS } from "./ink/units.js";
 
-/** @import { Services } from "./types.js" */
+/**
+ * @import { Mark, Sheet } from "./ink/sheet.js"
+ * @import { Hand } from "./pads.js"
+ * @import { PictureToLay, Services } from "./types.js"
+ */
 
 const UNTYPED = ["", "application/octet-stream"]; // of files without an extension, which may well be pictures
 const PEN_AWAY = 30_000; // milliseconds without a pen until touches are fingers again, not the hand that holds it
 
 export class Pad {
   /**
-   * @param {HTMLElement} element
-   * @param {ReturnType<typeof import("./ink/sheet.js").createSheet>} sheet
-   * @param {import("./pads.js").Hand} hand
+   * @param {HTMLElement} element holds the markup of `pad.html`
+   * @param {Sheet} sheet
+   * @param {Hand} hand
    */
   constructor(element, sheet, hand) {
-    Object.assign(this, { element, sheet, hand });
+    this.element = element;
+    this.sheet = sheet;
+    this.hand = hand;
     this.small = element.classList.contains("small");
-    this.paper = element.querySelector(".sheet");
-    this.canvas = element.querySelector("canvas");
-    this.boxes = element.querySelector(".boxes");
+    this.paper = find(element, ".sheet", HTMLElement);
+    this.canvas = find(element, "canvas", HTMLCanvasElement);
+    this.boxes = find(element, ".boxes", HTMLElement);
+    this.caption = find(element, ".caption", HTMLElement);
     this.surface = sheet.surface(this.canvas);
-    this.frame = null;
+    this.frame = 0; // the animation frame that will paint it
     new ResizeObserver(() => this.fit()).observe(this.canvas);
     this.listen();
     this.fit();
@@ -48,26 +56,33 @@ export class Pad {
     this.element.classList.toggle("erasing", this.hand.eraser);
     this.say(this.sheet.caption());
     if (this.sheet.drawing() || empty) this.boxes.replaceChildren();
-    this.frame ??= requestAnimationFrame(() => {
-      this.frame = null;
+    this.frame ||= requestAnimationFrame(() => {
+      this.frame = 0;
       if (this.visible) this.surface.render();
     });
   }
 
+  /** @type {(selector: string, states: { disabled: boolean, pressed?: boolean }) => void} */
   press(selector, { disabled, pressed }) {
-    const button = this.element.querySelector(selector);
-    if (!button) return;
-    if (disabled !== undefined) button.setAttribute("aria-disabled", disabled);
-    if (pressed !== undefined) button.setAttribute("aria-pressed", pressed);
+    const button = this.element.querySelector(selector); // small pads have fewer
+    button?.setAttribute("aria-disabled", String(disabled));
+    if (pressed !== undefined) button?.setAttribute("aria-pressed", String(pressed));
   }
 
+  /** @param {string} text */
   say(text) {
-    const line = this.element.querySelector(".caption");
-    if (line && line.textContent !== text) line.textContent = text;
+    if (this.caption.textContent !== text) this.caption.textContent = text;
   }
 
+  /**
+   * Where a pointer is, in units.
+   *
+   * @param {PointerEvent} event
+   * @returns {[number, number]}
+   */
   position(event) {
     const { left, top, width, height } = this.canvas.getBoundingClientRect();
+    /** @type {(value: number, start: number, size: number) => number} */
     const units = (value, start, size) => Math.round(((value - start) / size) * UNITS * 10) / 10;
     return [units(event.clientX, left, width), units(event.clientY, top, height)];
   }
@@ -81,10 +96,11 @@ export class Pad {
     canvas.addEventListener("pointercancel", (event) => this.drop(event));
     // iOS answers a held finger with a magnifier unless the touch itself is taken.
     canvas.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });
-    const click = (selector, action) =>
-      element.querySelector(selector)?.addEventListener("click", (event) => {
-        if (event.currentTarget.getAttribute("aria-disabled") !== "true") action();
-      });
+    /** @type {(selector: string, action: () => void) => void} */
+    const click = (selector, action) => {
+      const button = element.querySelector(selector);
+      button?.addEventListener("click", () => button.getAttribute("aria-disabled") !== "true" && action());
+    };
     click(".undo", this.sheet.undo);
     click(".redo", this.sheet.redo);
     click(".clear", this.sheet.clear);
@@ -92,27 +108,30 @@ export class Pad {
       this.hand.eraser = !this.hand.eraser;
       this.sheet.show();
     });
-    const file = element.querySelector("input[type=file]");
-    click(".picture", () => file.click());
-    file?.addEventListener("change", () => {
-      this.accept([...file.files]);
-      file.value = "";
-    });
+    for (const file of findAll(element, "input[type=file]", HTMLInputElement)) {
+      click(".picture", () => file.click());
+      file.addEventListener("change", () => {
+        this.accept([...(file.files ?? [])]);
+        file.value = "";
+      });
+    }
     this.paper.addEventListener("dragover", (event) => event.preventDefault());
     this.paper.addEventListener("drop", (event) => {
       event.preventDefault();
-      const { files, types } = event.dataTransfer;
+      const { files, types } = event.dataTransfer ?? new DataTransfer();
       if (!files.length && types.includes("text/uri-list"))
         this.say("Save that picture first, then drop its image file.");
       else this.accept([...files]);
     });
   }
 
+  /** @param {File[]} files */
   async accept(files) {
     const picture = files.find(({ type }) => UNTYPED.includes(type) || type.startsWith("image/"));
     this.say(picture ? await this.sheet.take(picture) : "Drop an image file here.");
   }
 
+  /** @param {PointerEvent} event */
   down(event) {
     if (event.pointerType === "mouse" && event.button !== 0) return;
     event.preventDefault();
@@ -123,13 +142,15 @@ export class Pad {
       if (event.pointerType !== "pen" || this.hand.holder.type !== "touch") return;
       this.sheet.cancel(); // the palm came first
     }
-    document.activeElement?.blur(); // undo belongs to the pad now, not to a field
+    // Undo belongs to the pad now, not to a field.
+    if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
     this.hand.holder = { id: event.pointerId, type: event.pointerType };
     this.canvas.setPointerCapture(event.pointerId);
     const wiping = this.hand.eraser || (event.buttons & 32) !== 0; // 32: the other end of a pen
     this.sheet.begin(wiping ? "eraser" : "pen", ...this.position(event));
   }
 
+  /** @param {PointerEvent} event */
   move(event) {
     if (event.pointerId !== this.hand.holder?.id || !this.sheet.drawing()) return;
     if (event.pointerType === "pen") this.hand.penAt = performance.now();
@@ -138,6 +159,7 @@ export class Pad {
     this.sheet.moved();
   }
 
+  /** @param {PointerEvent} event */
   up(event) {
     if (event.pointerId !== this.hand.holder?.id) return;
     this.hand.holder = null;
@@ -145,13 +167,14 @@ export class Pad {
     this.sheet.end();
   }
 
+  /** @param {PointerEvent} event */
   drop(event) {
     if (event.pointerId !== this.hand.holder?.id) return;
     this.hand.holder = null;
     this.sheet.cancel();
   }
 
-  // Rectangles over what was read as one digit each: [{box: [left, top, right, bottom] from 0 to 1, name, chosen}].
+  /** @param {Mark[]} boxes */
   mark(boxes) {
     this.boxes.replaceChildren(
       ...boxes.map(({ box, name, chosen }) => {
@@ -168,7 +191,7 @@ export class Pad {
 
 /**
  * @param {HTMLElement} element
- * @param {Services} services their value is a picture to lay on the pads: {picture: data URL, caption}
+ * @param {Services<PictureToLay | null>} services
  */
 export function mount(element, services) {
   services.pads.add(element);

@@ -1,27 +1,35 @@
 // Tells the server which of a panel's buttons and fields was used.
+import { around, find } from "./elements.js";
+/** @import { Host } from "./types.js" */
+
+/**
+ * @param {HTMLElement} element
+ * @param {Host<string>} host its value is the panel's HTML
+ */
 export function mount(element, host) {
+  /** @param {HTMLElement} button its `data-of` finds what to copy */
   async function copy(button) {
-    const source = element.querySelector(button.dataset.of);
+    const source = find(element, button.dataset.of ?? "", HTMLElement);
     const name = button.textContent;
     try {
       await navigator.clipboard.writeText(source.textContent);
       button.textContent = "Copied";
     } catch {
-      getSelection().selectAllChildren(source); // no clipboard here: one keystroke is left to do
+      getSelection()?.selectAllChildren(source); // no clipboard here: one keystroke is left to do
       button.textContent = "Selected: press Ctrl+C";
     }
     setTimeout(() => (button.textContent = name), 2000);
   }
 
   element.addEventListener("click", (event) => {
-    const button = event.target.closest("button[data-act]");
+    const button = around(event, "button[data-act]");
     if (!button) return;
     if (button.dataset.act === "copy") copy(button);
     else host.trigger("act", { ...button.dataset });
   });
   element.addEventListener("change", (event) => {
-    const field = event.target.closest("input[data-act], select[data-act]");
-    if (field)
+    const field = around(event, "input[data-act]");
+    if (field instanceof HTMLInputElement)
       host.trigger("act", { ...field.dataset, value: field.type === "checkbox" ? field.checked : field.value });
   });
 }

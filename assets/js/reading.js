@@ -1,59 +1,61 @@
 // What was read, beside the pad: updated in place, so nothing flickers and nothing moves.
+import { contextOf, find, findAll, html } from "./elements.js";
 import { followSheet } from "./latest.js";
 import { percent } from "./percent.js";
 
-/** @import { Answer, Services } from "./types.js" */
+/** @import { Answer, DrawingUpdate, ReadDigit, Services } from "./types.js" */
 
 const REST = 600; // milliseconds without a change before the answer is read out
 
+/** @type {(node: Element, name: string, value: string) => void} */
 function set(node, name, value) {
   if (node.getAttribute(name) !== value) node.setAttribute(name, value);
 }
 
+/** @type {(node: Element, text: string) => void} */
 function write(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
 // One short line. While the pen is down nothing is called wrong.
+/** @type {(digits: ReadDigit[], drawing: boolean) => string} */
 function sentence(digits, drawing) {
   if (!digits.length) return "Draw a digit and watch it being read.";
   if (drawing) return "";
   const unsure = digits.filter((digit) => digit.digit === null);
   if (digits.length > 1)
     return unsure.length ? `Not sure of ${unsure.length} of ${digits.length} digits.` : `${digits.length} digits.`;
-  const [digit] = digits;
-  if (unsure.length) return `${digit.reason.replace(/\.$/, "")} — closest is ${digit.guess}.`;
-  return "";
+  const [{ reason, guess }] = digits;
+  return reason ? `${reason.replace(/\.$/, "")} — closest is ${guess}.` : "";
 }
 
 /**
  * @param {HTMLElement} element holds the markup of `reading.html`
- * @param {Services} services their value names the weights that read
+ * @param {Services<string | null>} services their value names the weights that read
  */
 export function mount(element, services) {
   const { sheet, chosen } = services;
-  const find = (selector) => element.querySelector(selector);
-  const prediction = find("#prediction");
-  const verdict = find(".verdict");
-  const rows = [...element.querySelectorAll("#probabilities li")];
-  const modelInput = find("#model-input");
-  const pixels = modelInput.getContext("2d");
-  const reader = find(".reader");
-  const said = find(".said");
+  const prediction = find(element, "#prediction", HTMLElement);
+  const verdict = find(element, ".verdict", HTMLElement);
+  const rows = findAll(element, "#probabilities li", HTMLElement);
+  const pixels = contextOf(find(element, "#model-input", HTMLCanvasElement));
+  const reader = find(element, ".reader", HTMLElement);
+  const said = find(element, ".said", HTMLElement);
 
-  /** @type {Answer} */
+  /** @type {Omit<Answer, "reader">} */
   let answer = { number: 0, digits: [] };
   let blankSince = 0; // answers to drawings up to this number came too late
-  let resting = null;
+  let resting = 0; // the timer that will read the answer out
 
   // One digit is text; of several, each is a button that brings its bars.
+  /** @param {ReadDigit[]} digits */
   function showFigures(digits) {
     const kind = digits.length > 1 ? "BUTTON" : "SPAN";
     const count = Math.max(1, digits.length);
     const figures = [...prediction.children];
     if (figures.length !== count || figures[0].tagName !== kind) {
       prediction.replaceChildren(...Array.from({ length: count }, (_, i) => figure(kind, i)));
-      prediction.style.setProperty("--figures", count);
+      prediction.style.setProperty("--figures", String(count));
     }
     [...prediction.children].forEach((node, i) => {
       const digit = digits[i];
@@ -64,25 +66,26 @@ export function mount(element, services) {
     });
   }
 
+  /** @type {(kind: "BUTTON" | "SPAN", index: number) => HTMLElement} */
   function figure(kind, index) {
-    const node = document.createElement(kind);
-    if (kind === "BUTTON") {
-      node.type = "button";
-      node.onclick = () => chosen.choose(index);
-    }
-    return node;
+    if (kind === "SPAN") return html("span");
+    const button = html("button", { type: "button" });
+    button.onclick = () => chosen.choose(index);
+    return button;
   }
 
+  /** @param {ReadDigit | undefined} digit undefined: nothing is drawn */
   function showBars(digit) {
     rows.forEach((row, i) => {
       const part = digit ? digit.probabilities[i] : 0;
       set(row, "data-probability", String(digit ? part : 0.1));
-      row.style.setProperty("--part", part);
-      row.classList.toggle("best", Boolean(digit) && i === digit.guess);
-      write(row.querySelector(".percent"), digit ? percent(part) : "");
+      row.style.setProperty("--part", String(part));
+      row.classList.toggle("best", i === digit?.guess);
+      write(find(row, ".percent", HTMLElement), digit ? percent(part) : "");
     });
   }
 
+  /** @param {ReadDigit | undefined} digit */
   function showInput(digit) {
     const seen = digit ? Uint8Array.from(atob(digit.input), (letter) => letter.charCodeAt(0)) : new Uint8Array(784);
     const image = pixels.createImageData(28, 28);
@@ -114,8 +117,8 @@ export function mount(element, services) {
   function announce() {
     const digits = answer.digits;
     if (!digits.length) return write(said, "The pad is empty.");
-    const one = ({ digit, guess, probabilities }) =>
-      digit === null ? `perhaps ${guess}` : `${guess}, ${percent(probabilities[guess])} sure`;
+    const one = (/** @type {ReadDigit} */ { digit, guess, probabilities }) =>
+      digit === null ? `perhaps ${guess}` : `${digit}, ${percent(probabilities[digit])} sure`;
     write(said, `Read as ${digits.map(one).join("; ")}. ${sentence(digits, false)}`);
   }
 
@@ -139,7 +142,7 @@ export function mount(element, services) {
 
   show();
   chosen.onChange(show);
-  const ask = (drawing) => services.read({ weights: services.value || null, drawing });
+  const ask = (/** @type {DrawingUpdate} */ drawing) => services.read({ weights: services.value || null, drawing });
   const changed = followSheet(element, sheet, ask, load);
   services.watch("value", changed);
 }

@@ -1,15 +1,16 @@
 // A sample drawing that is chosen draws itself on the pad.
+import { around } from "./elements.js";
 /** @import { Services } from "./types.js" */
 
 /**
  * @param {HTMLElement} element
- * @param {Services} services
+ * @param {Services<null>} services
  */
-export function mount(element, { sheet }) {
+export function mount(element, { sheet, pads }) {
   element.addEventListener("click", (event) => {
-    const sample = event.target.closest("button");
-    if (!sample) return;
-    sheet.play(JSON.parse(sample.dataset.strokes));
-    document.querySelector("#digit-pad").scrollIntoView({ block: "nearest" });
+    const strokes = around(event, "button")?.dataset.strokes;
+    if (!strokes) return;
+    sheet.play(JSON.parse(strokes));
+    pads.reveal();
   });
 }

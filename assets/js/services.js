@@ -14,12 +14,14 @@ const LATER = [502, 503, 504]; // answers of a server that is busy, or of a prox
  * The server's answer; null for a request that a newer one of the same visit has superseded. `notice.js` says on the
  * page why a request was refused.
  *
+ * @template Answered
  * @param {string} name of the route
  * @param {object} body
- * @returns {Promise<any>}
+ * @returns {Promise<Answered | null>}
  */
 async function post(name, body) {
-  const headers = { "Content-Type": "application/json", "X-Visit": window.visitSecret };
+  const { visitSecret } = /** @type {typeof window & { visitSecret: string }} */ (window); // from `visit.js`
+  const headers = { "Content-Type": "application/json", "X-Visit": visitSecret };
   const request = { method: "POST", headers, body: JSON.stringify(body), signal: AbortSignal.timeout(PATIENCE) };
   const response = await fetch(new URL(`api/${name}`, document.baseURI), request).catch((error) => {
     throw new Unanswered(`${name}: ${error}`, true);

@@ -1,71 +1,82 @@
 // The chosen toy: its controls, its parts, its curves.
 import { createChart } from "./chart/chart.js";
+import { around, find, findAll } from "./elements.js";
 import { latestOnly } from "./latest.js";
-/** @import { Services, ToyShown } from "./types.js" */
+/** @import { Services, ToyShown, ToyValues } from "./types.js" */
 
 /**
  * @param {HTMLElement} element
- * @param {Services} services their value is the chosen toy's name
+ * @param {Services<string | null>} services their value is the chosen toy's name
  */
 export function mount(element, services) {
-  const panel = element.querySelector(".toy");
-  const controls = panel.querySelector(".toy-controls");
-  const parts = panel.querySelector(".toy-parts");
-  const curves = element.querySelector("#toy-chart");
+  const panel = find(element, ".toy", HTMLElement);
+  const controls = find(panel, ".toy-controls", HTMLElement);
+  const parts = find(panel, ".toy-parts", HTMLElement);
+  const said = find(panel, ".toy-said", HTMLElement);
+  const curves = find(element, "#toy-chart", HTMLElement);
   const chart = createChart(curves);
-  let asked = null; // the name of the toy that is chosen
+  let asked = ""; // the name of the toy that is chosen
+  /** @type {ToyValues} */
   let values = {}; // of the one that is shown
+  /** @type {ToyShown["among"]} */
   let among = {};
 
   const ask = latestOnly(() => services.toy({ toy: asked, values: panel.dataset.toy === asked ? values : {} }), show);
 
   // A number clicked becomes the next of those it may be.
+  /** @type {(name: string, index: number) => void} */
   function turn(name, index) {
     const choices = among[name];
-    values[name] = [...values[name]];
-    values[name][index] = choices[(choices.indexOf(values[name][index]) + 1) % choices.length];
+    const cells = [.../** @type {number[]} */ (values[name])];
+    cells[index] = choices[(choices.indexOf(cells[index]) + 1) % choices.length];
+    values[name] = cells;
   }
 
-  function step(button, name) {
-    const last = Number(button.parentElement.dataset.last);
-    values[name] = Math.min(last, Math.max(0, values[name] + Number(button.dataset.by)));
-    button.parentElement.querySelector("output").textContent = values[name];
+  // A number stands beside its slider, or between its two buttons.
+  /** @type {(group: HTMLElement, name: string, value: number) => void} */
+  function setNumber(group, name, value) {
+    values[name] = value;
+    find(group, "output", HTMLElement).textContent = String(value);
   }
 
-  function pick(button, name) {
-    values[name] = button.dataset.option;
-    for (const other of button.parentElement.querySelectorAll("button")) {
+  /** @type {(group: HTMLElement, name: string, button: HTMLElement) => void} */
+  function pick(group, name, button) {
+    values[name] = button.dataset.option ?? "";
+    for (const other of group.querySelectorAll("button")) {
       other.setAttribute("aria-pressed", String(other === button));
     }
   }
 
   panel.addEventListener("click", (event) => {
-    const button = event.target.closest("button");
+    const button = around(event, "button");
     if (!button) return;
-    const { control, cells, index, by } = button.dataset;
+    const group = around(event, "[role=group]");
+    const { control, cells, index, by, row, column } = button.dataset;
     if (cells) turn(cells, Number(index));
-    else if (button.dataset.pick)
-      values[button.dataset.pick] = [Number(button.dataset.row), Number(button.dataset.column)];
-    else if (by) step(button, control);
-    else if (control) pick(button, control);
+    else if (button.dataset.pick) values[button.dataset.pick] = [Number(row), Number(column)];
+    else if (group && control && by) {
+      const to = Number(values[control]) + Number(by);
+      setNumber(group, control, Math.min(Number(group.dataset.last), Math.max(0, to)));
+    } else if (group && control) pick(group, control, button);
     ask();
   });
 
   controls.addEventListener("input", (event) => {
-    const { control } = event.target.dataset;
-    if (!control) return;
-    values[control] = Number(event.target.value);
-    event.target.closest("label").querySelector("output").textContent = values[control];
+    const label = around(event, "label");
+    if (!label) return;
+    const slider = find(label, "input", HTMLInputElement);
+    setNumber(label, slider.dataset.control ?? "", Number(slider.value));
     ask();
   });
 
   // The parts are replaced; the button that had the focus gets it back.
+  /** @param {string} html */
   function replaceParts(html) {
-    const held = parts.contains(document.activeElement)
-      ? [...parts.querySelectorAll("button")].indexOf(document.activeElement)
-      : -1;
+    const buttons = () => findAll(parts, "button", HTMLButtonElement);
+    const { activeElement } = document;
+    const held = activeElement instanceof HTMLButtonElement ? buttons().indexOf(activeElement) : -1;
     parts.innerHTML = html;
-    if (held >= 0) parts.querySelectorAll("button")[held]?.focus({ preventScroll: true });
+    buttons()[held]?.focus({ preventScroll: true });
   }
 
   /** @param {ToyShown} shown */
@@ -78,7 +89,7 @@ export function mount(element, services) {
     panel.hidden = panel.inert = false;
     panel.dataset.toy = asked;
     replaceParts(shown.parts);
-    panel.querySelector(".toy-said").textContent = shown.said;
+    said.textContent = shown.said;
     curves.hidden = !shown.curves;
     if (shown.curves) chart.show(shown.curves);
     panel.dataset.shown = String(Number(panel.dataset.shown ?? 0) + 1);

@@ -11,12 +11,14 @@
  */
 
 /**
+ * `draw.ReadRequest`.
  * @typedef {object} ReadRequest
  * @property {string | null} weights "shipped" or a run's id; null: "shipped"
  * @property {DrawingUpdate} drawing
  */
 
 /**
+ * `train.TrainingReadRequest`.
  * @typedef {object} TrainingReadRequest
  * @property {DrawingUpdate} drawing
  * @property {number} digit which of several a run follows, from the left
@@ -26,11 +28,11 @@
  * One digit that was read (`reading.ReadDigit`).
  * @typedef {object} ReadDigit
  * @property {number | null} digit null: not sure that it is one
- * @property {number | null} guess the most probable digit
+ * @property {number | null} guess the most probable digit; null: nothing is drawn
  * @property {string | null} reason why there is no digit
  * @property {number[]} probabilities ten
  * @property {string} input 28 by 28 bytes, what the network saw, in base64
- * @property {[number, number, number, number]} box left, top, right, bottom in parts of the sheet
+ * @property {number[]} box left, top, right, bottom in parts of the sheet
  */
 
 /**
@@ -38,20 +40,31 @@
  * @typedef {object} Answer
  * @property {number} number the update's
  * @property {ReadDigit[]} digits from left to right; none when the sheet is blank
- * @property {string} [reader] which model read it, in words
+ * @property {string} reader which model read it, in words
+ */
+
+/**
+ * A layer whose output is maps (`inside._MAPS`).
+ * @typedef {"cn1" | "cn2" | "pool"} MapLayer
+ */
+
+/**
+ * Why the drawing is read as it is (`inside._REASON`).
+ * @typedef {"why" | "edit" | "nearest"} Reason
  */
 
 /**
  * What is unfolded in Look inside (`inside.ViewRequest`).
  * @typedef {object} ViewRequest
- * @property {"cn1" | "cn2" | "pool" | null} layer whose map is worked out
+ * @property {MapLayer | null} layer whose map is worked out
  * @property {number} map
- * @property {("why" | "edit" | "nearest")[]} open
+ * @property {Reason[]} open
  * @property {number | null} target the digit that the smallest edit shall make
  * @property {boolean} still the pen rests
  */
 
 /**
+ * `inside.LayersRequest`.
  * @typedef {object} LayersRequest
  * @property {string | null} weights "shipped" or a run's id; null: "shipped"
  * @property {DrawingUpdate} drawing
@@ -60,7 +73,7 @@
  */
 
 /**
- * One layer's description (`activations.layers`).
+ * One layer's description (`inside._layers`).
  * @typedef {object} Layer
  * @property {string} name
  * @property {number[]} shape
@@ -70,13 +83,13 @@
  */
 
 /**
- * One map in full, with what it was computed from. Numbers are little-endian float32 in base64.
+ * One map in full, with what it was computed from (`inside._chosen`). Arrays are little-endian float32 in base64.
  * @typedef {object} ChosenMap
- * @property {"cn1" | "cn2" | "pool"} layer
+ * @property {MapLayer} layer
  * @property {number} map
  * @property {string} values
- * @property {string} below
- * @property {string | null} weights
+ * @property {string} below the maps that it was computed from
+ * @property {string | null} weights a kernel for each map below; null: pooling, which has none
  * @property {number} bias
  * @property {number} [strongest] of the kernel's weights
  */
@@ -86,9 +99,10 @@
  * @typedef {object} Layers
  * @property {number} number the update's
  * @property {Layer[]} layers
- * @property {Record<string, string>} bytes maps in base64: the picture's as grey levels, others signed, 127 the strongest
- * @property {Record<string, number>} scale the strongest value of each layer
- * @property {Record<string, [number, number, number][]>} largest each map's largest value, its row, its column
+ * @property {Record<"picture" | MapLayer, string>} bytes in base64: the picture as grey levels; maps signed, 127 the
+ *     strongest
+ * @property {Record<MapLayer | "fc1", number>} scale the strongest value of each layer
+ * @property {Record<MapLayer, [number, number, number][]>} largest each map's largest value, its row, its column
  * @property {number[]} fc1
  * @property {number[]} fc2
  * @property {number[]} log_probabilities
@@ -106,18 +120,25 @@
  */
 
 /**
+ * The values of a toy's controls, by name: a slider's or a step's number, an option, the numbers of cells, or the place,
+ * [row, column], that was picked.
+ * @typedef {Record<string, number | string | number[]>} ToyValues
+ */
+
+/**
+ * `playground.ToyRequest`.
  * @typedef {object} ToyRequest
  * @property {string} toy
- * @property {Record<string, any>} values of the controls that were changed
+ * @property {ToyValues} values of the controls that were changed; the server fills in the rest
  */
 
 /**
  * A toy (`playground.ToyShown`). `controls` and `parts` are HTML that the server's templates have escaped.
  * @typedef {object} ToyShown
  * @property {string} toy
- * @property {Record<string, any>} values
+ * @property {ToyValues} values of all controls
  * @property {string} controls
- * @property {Record<string, number[]>} among
+ * @property {Record<string, number[]>} among what a click turns each editable cell's number into, by control
  * @property {string} parts
  * @property {string} said
  * @property {Plot | null} curves
@@ -156,16 +177,30 @@
  */
 
 /**
+ * A picture to lay on the pads (`pad.DigitPad.postprocess`).
+ * @typedef {object} PictureToLay
+ * @property {string} picture a data URL
+ * @property {string} caption
+ */
+
+/**
+ * What to train by (`config.TrainConfig`): a value for each knob.
+ * @typedef {Record<string, number | string>} Recipe
+ */
+
+/**
  * What the page tells a view, and hears from it.
+ * @template Value
  * @typedef {object} Host
- * @property {any} value
+ * @property {Value} value
  * @property {(name: string, detail?: object) => void} trigger tells the page of an event
  * @property {(name: "value", changed: () => void) => void} watch
  */
 
 /**
  * What a view gets when it is mounted: its value, set by the page, what all views share, and what it may ask.
- * @typedef {Host & typeof import("./services.js").shared} Services
+ * @template Value
+ * @typedef {Host<Value> & typeof import("./services.js").shared} Services
  */
 
 export {};

@@ -1,4 +1,4 @@
-// The visit's secret: made here, kept for this tab, sent only to this page's own server and only in a header.
+// The visit's secret: made here, kept for this tab, sent only to this page's own server and never in an address.
 // It is in place before Gradio's bundle runs, so that even the first request carries it.
 (() => {
   const KEY = "mnist-visit";
@@ -10,7 +10,7 @@
   const recall = () => {
     try {
       const kept = sessionStorage.getItem(KEY);
-      if (HEX.test(kept || "")) return kept;
+      if (kept && HEX.test(kept)) return kept;
     } catch {
       // Storage is refused in some frames; such a visit lasts until the page is left.
     }
@@ -28,12 +28,12 @@
 
   const plainFetch = window.fetch.bind(window);
   window.fetch = (resource, options) => {
-    const request = resource instanceof Request ? resource : null;
-    const address = new URL(request ? request.url : resource, location.href);
+    const isRequest = resource instanceof Request;
+    const address = new URL(isRequest ? resource.url : resource, location.href);
     if (address.origin !== location.origin || !address.pathname.includes("/gradio_api/")) {
       return plainFetch(resource, options);
     }
-    const headers = new Headers(options?.headers ?? request?.headers);
+    const headers = new Headers(options?.headers ?? (isRequest ? resource.headers : undefined));
     headers.set("X-Visit", secret);
     return plainFetch(resource, { ...options, headers });
   };

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import re
 import statistics
 import time
@@ -21,6 +22,7 @@ from mnist_core import Classifier
 from mnist_core.datasets.synthetic import drawing, render
 from mnist_core.imaging.preprocess import MEAN, STD
 from mnist_core.model import ConvNet
+from mnist_core.page.views.percent import percent
 from mnist_core.playground import TOYS
 
 pytestmark = pytest.mark.browser
@@ -98,10 +100,9 @@ def check_maps(page: Any, maps: dict[str, torch.Tensor]) -> None:
         )
         assert shown == pytest.approx(maps[layer].tolist(), rel=1e-3, abs=2e-4)
     texts = page.locator('[data-layer="log_probabilities"] .scores span').all_inner_texts()
-    both = [numbers(text) for text in texts]
-    assert [log for log, _ in both] == pytest.approx(maps["log_probabilities"].tolist(), abs=0.0051)
-    percentages = (100 * maps["log_probabilities"].exp()).tolist()
-    assert [percentage for _, percentage in both] == pytest.approx(percentages, abs=0.051)
+    logs = maps["log_probabilities"].tolist()
+    assert [numbers(text)[0] for text in texts] == pytest.approx(logs, abs=0.0051)
+    assert [text.split(" · ")[1] for text in texts] == [percent(math.exp(log)) for log in logs]
 
 
 def check_worked_pixel(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -38,27 +38,30 @@ def test_the_scripts_own_tests_pass_under_node() -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
+Npm = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
 @pytest.fixture(scope="session")
-def tools() -> Path:
-    """Where Biome and TypeScript lie, as `tests/js/package.json` pins them; npm installs them once."""
-    folder = ROOT / "tests" / "js"
-    npm = shutil.which("npm")
-    if npm is None:
+def npm() -> Npm:
+    """`npm(*arguments)` in `tests/js`, with Biome and TypeScript there as its `package.json` pins them."""
+    path, folder = shutil.which("npm"), ROOT / "tests" / "js"
+    if path is None:
         pytest.skip("npm, which comes with Node, is not here")
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [path, *arguments]
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
     if not (folder / "node_modules").is_dir():
-        command = [npm, "install", "--no-package-lock", "--no-audit", "--no-fund"]
-        installed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        installed = run("install", "--no-package-lock", "--no-audit", "--no-fund")
         if installed.returncode:
             pytest.skip(f"Node's tools could not be installed: {installed.stderr[-300:]}")
-    return folder / "node_modules" / ".bin"
+    return run
 
 
-@pytest.mark.parametrize("command", ["biome ci --error-on-warnings", "tsc"])
-def test_the_scripts_and_styles_are_formatted_linted_and_typed(tools: Path, command: str) -> None:
-    name, *options = command.split()
-    run = subprocess.run(
-        [tools / name, *options], cwd=tools.parents[1], capture_output=True, text=True, check=False
-    )
+@pytest.mark.parametrize("script", ["lint", "types"])
+def test_the_scripts_and_styles_are_formatted_linted_and_typed(npm: Npm, script: str) -> None:
+    run = npm("run", script)
     assert run.returncode == 0, run.stdout[-5000:] + run.stderr[-5000:]
 
 

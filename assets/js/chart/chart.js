@@ -1,15 +1,25 @@
 // A line chart in SVG, replaced in place when what it shows changes.
-import { svg } from "../elements.js";
+import { find, svg } from "../elements.js";
 import { linearTicks, logTicks, nearest, scales, short } from "./scales.js";
 
-/** @import { Host, Plot } from "../types.js" */
+/**
+ * @import { Attributes } from "../elements.js"
+ * @import { Host, Plot, Series } from "../types.js"
+ * @import { Scales } from "./scales.js"
+ */
 
+/** @type {Record<string, number>} */
+const WAYS = { ArrowLeft: -1, ArrowRight: 1 };
+/** @type {Plot} */
 const EMPTY = { series: [], marks: [] };
 
+/** @type {(x1: number, y1: number, x2: number, y2: number, attributes?: Attributes) => SVGElement} */
 const line = (x1, y1, x2, y2, attributes = {}) => svg("line", { x1, y1, x2, y2, ...attributes });
+/** @type {(x: number, y: number, said: string, attributes?: Attributes) => SVGElement} */
 const text = (x, y, said, attributes = {}) => svg("text", { x, y, ...attributes }, said);
-const colour = (series) => `--curve: var(--curve-${series.colour})`;
+const colour = (/** @type {Series} */ series) => `--curve: var(--curve-${series.colour})`;
 
+/** @type {(chart: Plot, scales: Scales) => SVGElement[]} */
 function axes(chart, { useLog, box, x, y, x0, x1, y0, y1 }) {
   const rows = (
     useLog ? logTicks(y0, y1) : linearTicks(y0, y1, Math.max(2, Math.floor((box.bottom - box.top) / 45)))
@@ -28,6 +38,7 @@ function axes(chart, { useLog, box, x, y, x0, x1, y0, y1 }) {
   ];
 }
 
+/** @type {(series: Series, scales: Scales) => SVGElement} */
 function drawn(series, { useLog, x, y }) {
   const points = series.points
     .filter(([, value]) => !useLog || value > 0)
@@ -39,6 +50,7 @@ function drawn(series, { useLog, x, y }) {
 }
 
 // Names stand at the ends of their curves, moved apart where they would overlap.
+/** @type {(visible: Series[], scales: Scales) => SVGElement[]} */
 function labels(visible, { useLog, box, x, y }) {
   const names = visible
     .filter((series) => series.label && series.points.length)
@@ -61,6 +73,7 @@ function labels(visible, { useLog, box, x, y }) {
   );
 }
 
+/** @type {(chart: Plot, scales: Scales) => SVGElement[]} */
 function markers({ marks }, { box, x }) {
   return marks.map(({ x: where, name }) => {
     const at = x(where);
@@ -69,6 +82,7 @@ function markers({ marks }, { box, x }) {
 }
 
 // What stands in the middle of an empty chart, where there is room for it.
+/** @type {(chart: Plot, visible: Series[], scales: Scales, width: number) => SVGElement[]} */
 function hints(chart, visible, { box }, width) {
   const said = chart.hint ?? "";
   if (visible.length || width < 90 + 7.5 * said.length) return [];
@@ -81,31 +95,34 @@ function hints(chart, visible, { box }, width) {
  * @returns {{ show: (plot: Plot) => void }}
  */
 export function createChart(element) {
-  const figure = element.querySelector(".chart");
-  const picture = figure.querySelector("svg");
-  const readout = figure.querySelector(".chart-readout");
-  const logSwitch = figure.querySelector(".chart-log");
-  /** @type {Plot} */
+  const figure = find(element, ".chart", HTMLElement);
+  const picture = find(figure, "svg", SVGSVGElement);
+  const readout = find(figure, ".chart-readout", HTMLElement);
+  const logSwitch = find(figure, ".chart-log", HTMLElement);
   let chart = EMPTY;
+  /** @type {boolean | null} */
   let log = null; // null: as the chart proposes, until the visitor chooses
+  /** @type {number | null} */
   let cursor = null; // where the crosshair stands, in units of x
-  let frame = null; // the scales of the last drawing
+  /** @type {Scales | null} */
+  let frame = null; // of the last drawing
 
   function draw() {
     const { width, height } = figure.getBoundingClientRect();
     if (width < 40 || height < 40) return;
-    frame = scales(chart, log ?? Boolean(chart.log), width, height);
+    const current = scales(chart, log ?? Boolean(chart.log), width, height);
+    frame = current;
     logSwitch.hidden = !chart.can_log;
-    logSwitch.setAttribute("aria-pressed", String(frame.useLog));
+    logSwitch.setAttribute("aria-pressed", String(current.useLog));
     picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
     const visible = chart.series.filter((series) => series.points.length);
     picture.replaceChildren(
       svg("title", {}, chart.summary ?? ""),
-      ...axes(chart, frame),
-      ...markers(chart, frame),
-      ...visible.map((series) => drawn(series, frame)),
-      ...labels(visible, frame),
-      ...hints(chart, visible, frame, width),
+      ...axes(chart, current),
+      ...markers(chart, current),
+      ...visible.map((series) => drawn(series, current)),
+      ...labels(visible, current),
+      ...hints(chart, visible, current, width),
       svg("g", { class: "chart-cursor" }),
     );
     picture.setAttribute("aria-label", chart.summary || "A chart, empty as yet");
@@ -115,20 +132,20 @@ export function createChart(element) {
   // The crosshair and, in a line below the plot, what every curve says there.
   function point() {
     const cross = picture.querySelector(".chart-cursor");
-    if (cursor === null || !chart.series.some((series) => series.points.length)) {
+    const visible = chart.series.filter((series) => series.points.length);
+    if (cursor === null || !frame || !visible.length) {
       readout.textContent = "";
       figure.classList.remove("chart-pointed");
       cross?.replaceChildren();
       return;
     }
     figure.classList.add("chart-pointed");
-    const at = Math.min(Math.max(cursor, frame.x0), frame.x1);
-    const found = chart.series
-      .filter((series) => series.points.length)
-      .map((series) => {
-        const index = nearest(series.points, at);
-        return { series, spot: series.points[index], note: series.notes?.[index] };
-      });
+    const { useLog, box, x, y, x0, x1 } = frame;
+    const at = Math.min(Math.max(cursor, x0), x1);
+    const found = visible.map((series) => {
+      const index = nearest(series.points, at);
+      return { series, spot: series.points[index], note: series.notes?.[index] };
+    });
     const said = found.map(
       ({ series, spot, note }) => `${series.name} ${short(spot[1])}${chart.y_unit ?? ""}${note ? ` (${note})` : ""}`,
     );
@@ -138,13 +155,12 @@ export function createChart(element) {
     );
     readout.textContent = `${chart.x_name ?? ""} ${short(where)}: ${said.join(", ")}`;
     const dots = found
-      .filter(({ spot }) => !frame.useLog || spot[1] > 0)
-      .map(({ series, spot: [x, y] }) =>
-        svg("circle", { style: colour(series), cx: frame.x(x), cy: frame.y(y), r: 3 }),
-      );
-    cross.replaceChildren(line(frame.x(at), frame.box.top, frame.x(at), frame.box.bottom), ...dots);
+      .filter(({ spot }) => !useLog || spot[1] > 0)
+      .map(({ series, spot: [a, b] }) => svg("circle", { style: colour(series), cx: x(a), cy: y(b), r: 3 }));
+    cross?.replaceChildren(line(x(at), box.top, x(at), box.bottom), ...dots);
   }
 
+  /** @param {Plot} plot */
   function show(plot) {
     chart = plot;
     draw();
@@ -159,7 +175,7 @@ export function createChart(element) {
     point();
   });
   picture.addEventListener("keydown", (event) => {
-    const way = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    const way = WAYS[event.key];
     if (!way || !frame) return;
     event.preventDefault();
     cursor = Math.min(Math.max((cursor ?? frame.x1) + (way * (frame.x1 - frame.x0)) / 50, frame.x0), frame.x1);
@@ -179,7 +195,7 @@ export function createChart(element) {
 
 /**
  * @param {HTMLElement} element
- * @param {Host} host its value is a plot, as JSON text
+ * @param {Host<string>} host its value is a plot, as JSON text
  */
 export function mount(element, host) {
   const chart = createChart(element);

@@ -1,7 +1,13 @@
 // Where a chart's points stand, and its ticks: numbers in, numbers out.
+/** @import { Plot, Series } from "../types.js" */
+
+/** @typedef {(value: number) => number} Scale */
+/** @typedef {ReturnType<typeof scales>} Scales */
+
 const LETTER = 7.2; // pixels, about the width of a bold letter at 12 pixels
 
 // A number in a few characters.
+/** @param {number} value */
 export function short(value) {
   const size = Math.abs(value);
   if (size >= 1e6) return `${+(value / 1e6).toPrecision(3)}M`;
@@ -10,11 +16,14 @@ export function short(value) {
   return String(+value.toPrecision(3));
 }
 
+/** @param {number} value above 0 */
 export function niceCeiling(value) {
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 5, 10].map((factor) => factor * power).find((nice) => nice >= value * 0.999999);
+  const factor = [1, 2, 5].find((nice) => nice * power >= value * 0.999999) ?? 10;
+  return factor * power;
 }
 
+/** @type {(low: number, high: number, wanted: number) => number[]} */
 export function linearTicks(low, high, wanted) {
   let step = niceCeiling((high - low) / wanted);
   if (step > (high - low) / 2) step = niceCeiling((high - low) / wanted / 2); // one tick beside the first tells too little
@@ -24,6 +33,7 @@ export function linearTicks(low, high, wanted) {
   return ticks;
 }
 
+/** @type {(low: number, high: number) => number[]} */
 export function logTicks(low, high) {
   const factors = Math.log10(high / low) < 1.5 ? [1, 2, 5] : [1];
   const ticks = [];
@@ -36,8 +46,14 @@ export function logTicks(low, high) {
   return ticks.filter((_, index) => index % every === 0);
 }
 
-// Scales for what is to be drawn: the x axis grows in nice steps so that it seldom jumps.
-// `back` gives the x of a pixel.
+/**
+ * Scales for what is to be drawn: the x axis grows in nice steps so that it seldom jumps. `back` gives the x of a pixel.
+ *
+ * @param {Plot} chart
+ * @param {boolean} useLog
+ * @param {number} width pixels
+ * @param {number} height
+ */
 export function scales(chart, useLog, width, height) {
   const points = chart.series.flatMap((series) => series.points).filter(([, y]) => !useLog || y > 0);
   const longest = Math.max(0, ...chart.series.map((series) => (series.label ? series.name.length : 0)));
@@ -57,14 +73,23 @@ export function scales(chart, useLog, width, height) {
     y0 = y0 > 0 ? y0 : Math.min(...ys, 1);
     [y0, y1] = [y0 / 1.15, Math.max(y1, y0 * 2) * 1.15];
   } else if (chart.y_high === undefined) y1 = y0 + (y1 - y0 || 1) * 1.06;
+  /** @type {Scale} */
   const place = (value) => (useLog ? Math.log(value) : value);
+  /** @type {Scale} */
   const x = (value) => box.left + ((value - x0) / (x1 - x0 || 1)) * (box.right - box.left);
+  /** @type {Scale} */
   const y = (value) => box.bottom - ((place(value) - place(y0)) / (place(y1) - place(y0))) * (box.bottom - box.top);
+  /** @type {Scale} */
   const back = (pixel) => x0 + ((pixel - box.left) / (box.right - box.left)) * (x1 - x0);
   return { useLog, box, x, y, back, x0, x1, y0, y1 };
 }
 
-// The index of the point, of `points` ascending in x, that lies nearest to `at`.
+/**
+ * The index of the point that lies nearest to `at` in x.
+ *
+ * @param {Series["points"]} points
+ * @param {number} at
+ */
 export function nearest(points, at) {
   let low = 0;
   let high = points.length - 1;

@@ -1,11 +1,26 @@
 // What the server gets: the sheet's ink, cropped, in grey levels. No DOM: pixels come in as data.
 import { PEN, UNITS } from "./units.js";
-/** @import { DrawingUpdate } from "../types.js" */
 
-// The part of a sheet of `side` pixels that can hold ink, in its pixels: [left, top, right, bottom].
-// Without ink, right is left of left.
+/**
+ * @import { DrawingUpdate } from "../types.js"
+ * @import { InkEvent } from "./history.js"
+ */
+
+/**
+ * Pixels of the sheet, a byte each, 255 for paper.
+ * @typedef {{ left: number, top: number, width: number, height: number, grey: Uint8Array<ArrayBuffer> }} Crop
+ */
+
+/**
+ * The part of a sheet of `side` pixels that can hold ink, in its pixels: [left, top, right, bottom]. Without ink, right
+ * is left of left.
+ *
+ * @param {InkEvent[]} events
+ * @param {number} side
+ */
 export function inkedBox(events, side) {
   const box = [UNITS, UNITS, 0, 0];
+  /** @type {(left: number, top: number, right: number, bottom: number) => void} */
   const grow = (left, top, right, bottom) => {
     box[0] = Math.min(box[0], left);
     box[1] = Math.min(box[1], top);
@@ -20,20 +35,29 @@ export function inkedBox(events, side) {
       grow(x - PEN, y - PEN, x + PEN, y + PEN);
     }
   }
+  /** @type {(units: number, round: (value: number) => number) => number} */
   const pixels = (units, round) => Math.min(side, Math.max(0, round((units * side) / UNITS)));
   return [...box.slice(0, 2).map((u) => pixels(u, Math.floor)), ...box.slice(2).map((u) => pixels(u, Math.ceil))];
 }
 
+/** @type {(data: ArrayLike<number>, i: number) => number} */
 const luminance = (data, i) => (data[i] * 299 + data[i + 1] * 587 + data[i + 2] * 114 + 500) / 1000;
 
 // RGBA pixels -> one byte each, 255 for white.
+/** @param {Pick<ImageData, "data" | "width" | "height">} pixels */
 export function greys({ data, width, height }) {
   const grey = new Uint8Array(width * height);
   for (let i = 0; i < grey.length; i++) grey[i] = luminance(data, 4 * i);
   return grey;
 }
 
-// Whatever of `grey`, `width` pixels wide, is not paper: {left, top, width, height, grey}; null when all is.
+/**
+ * Whatever of `grey`, `width` pixels wide, is not paper; null when all is.
+ *
+ * @param {Uint8Array} grey
+ * @param {number} width
+ * @returns {Crop | null}
+ */
 export function cut(grey, width) {
   let [minX, minY, maxX, maxY] = [width, Infinity, -1, -1];
   for (let i = 0; i < grey.length; i++) {
@@ -54,6 +78,7 @@ export function cut(grey, width) {
 }
 
 // Raw deflate (RFC 1951), in base64.
+/** @param {Uint8Array<ArrayBuffer>} bytes */
 export async function deflate(bytes) {
   const stream = new CompressionStream("deflate-raw");
   const writer = stream.writable.getWriter();
@@ -70,7 +95,7 @@ export async function deflate(bytes) {
  *
  * @param {number} number
  * @param {[number, number]} sheet its width and height in pixels
- * @param {{ left: number, top: number, width: number, height: number, grey: Uint8Array } | null} crop its ink, if any
+ * @param {Crop | null} crop its ink, if any
  * @returns {Promise<DrawingUpdate>}
  */
 export async function toDrawing(number, sheet, crop) {

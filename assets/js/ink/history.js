@@ -1,17 +1,27 @@
 // What has happened on the sheet, oldest first, and what was undone of it.
-//
-// An event is a stroke {pen: "pen" | "eraser", points: [x, y, x, y, ...]}, a picture {picture: data URL, caption,
-// box: [left, top, width, height]}, or {clear: true}. Events are never changed.
+
+/**
+ * An event on the sheet; it is never changed. A stroke has the points x, y, x, y, ...; a picture (a data URL) lies in the
+ * box left, top, width, height. All are in units.
+ * @typedef {{ pen: "pen" | "eraser", points: number[], picture?: undefined, clear?: undefined }} Stroke
+ * @typedef {[number, number, number, number]} Box
+ * @typedef {{ picture: string, caption: string, box: Box, pen?: undefined, clear?: undefined }} LaidPicture
+ * @typedef {Stroke | LaidPicture | { clear: true, pen?: undefined, picture?: undefined }} InkEvent
+ */
+
 const LIMIT = 200; // events; from here on, what lies before a cleared sheet is forgotten
 const KEY = "mnist-ink";
 
-// `storage` has getItem and setItem, as sessionStorage has; both may throw.
+/** @param {Pick<Storage, "getItem" | "setItem">} storage both may throw */
 export function createHistory(storage) {
+  /** @type {InkEvent[]} */
   let done = [];
+  /** @type {InkEvent[]} */
   let undone = [];
 
   const shown = () => done.slice(done.findLastIndex((event) => event.clear) + 1);
 
+  /** @param {InkEvent} event */
   function add(event) {
     done.push(event);
     undone = [];
@@ -22,15 +32,15 @@ export function createHistory(storage) {
   // A picture and the clearing that came with it are one step.
   function undo() {
     if (!done.length) return false;
-    undone.push(done.pop());
-    if (undone.at(-1).picture && done.at(-1)?.clear) undone.push(done.pop());
+    const both = done.at(-1)?.picture && done.at(-2)?.clear;
+    undone.push(...done.splice(both ? -2 : -1).reverse());
     return true;
   }
 
   function redo() {
     if (!undone.length) return false;
-    done.push(undone.pop());
-    if (done.at(-1).clear && undone.at(-1)?.picture) done.push(undone.pop());
+    const both = undone.at(-1)?.clear && undone.at(-2)?.picture;
+    done.push(...undone.splice(both ? -2 : -1).reverse());
     return true;
   }
 
@@ -55,11 +65,11 @@ export function createHistory(storage) {
     }
   }
 
-  // Returns all events, those undone among them; null where none were kept.
+  // All events, those undone among them; null where none were kept.
   function recall() {
     let kept;
     try {
-      kept = JSON.parse(storage.getItem(KEY));
+      kept = JSON.parse(storage.getItem(KEY) ?? "null");
     } catch {
       return null; // refused, or not ours
     }

@@ -1,45 +1,69 @@
 // One sheet of ink, shown by every pad on the page (`../pad.js`).
 //
 // It is kept as strokes and pictures, never as pixels: a reload, a turned phone or another tab paints it again.
-// Pads join it and hear of each change: `pad.show()` and `pad.mark(boxes)` are called.
 import { cut, greys, inkedBox, toDrawing } from "./encoding.js";
 import { createHistory } from "./history.js";
 import { createPictures, pixelsOf, shrink } from "./pictures.js";
 import { Surface } from "./surface.js";
 import { SMALL_PICTURE, UNITS } from "./units.js";
 
-/** @import { DrawingUpdate } from "../types.js" */
+/**
+ * @import { DrawingUpdate } from "../types.js"
+ * @import { Crop } from "./encoding.js"
+ * @import { Box, InkEvent, Stroke } from "./history.js"
+ */
+
+/**
+ * A rectangle over what was read as one digit: left, top, right, bottom in parts of the sheet, and what it is read as.
+ * @typedef {{ box: number[], name: string, chosen: boolean }} Mark
+ */
+
+/**
+ * What shows the sheet: it joins, and hears of each change.
+ * @typedef {{ show: () => void, mark: (boxes: Mark[]) => void }} SheetView
+ */
+
+/** @typedef {ReturnType<typeof createSheet>} Sheet */
 
 const LARGEST = 560; // pixels; what is sent is cut from a sheet of at most this size
 const EVERY = 60; // milliseconds between two updates while the pen moves
 const FRAMES = 50; // updates whose boxes may still come back
+/** @type {Box} */
 const WHOLE = [0, 0, UNITS, UNITS];
 /** @type {DrawingUpdate} */
 const BLANK = { number: 0, sheet: [LARGEST, LARGEST], crop: null, ink: "" };
 
+/** @param {Pick<Storage, "getItem" | "setItem">} storage both may throw */
 export function createSheet(storage) {
   const history = createHistory(storage);
   const pictures = createPictures();
+  /** @type {Set<SheetView>} */
   const pads = new Set();
+  /** @type {Set<() => void>} */
   const listeners = new Set(); // of each change
+  /** @type {Set<() => void>} */
   const followers = new Set(); // of each update for the server
+  /** @type {Map<number, Box>} */
   const frames = new Map(); // update's number -> the part of the sheet that it showed, for boxes that come back
-  // `begun` is the number of the newest, begun at `at`; `latest` went out last.
-  const updates = { begun: 0, latest: BLANK, at: 0, timer: null };
+  // `begun` is the number of the newest, begun at `at`; `latest` went out last; `timer` will begin the next.
+  const updates = { begun: 0, latest: BLANK, at: 0, timer: 0 };
+  /** @type {Stroke | null} */
   let stroke = null; // the one being drawn
-  let playing = null; // the animation frame that draws on by itself
+  let playing = 0; // the animation frame that draws on by itself
   let repaint = 0; // grows whenever more than the latest event changed
 
+  /** @param {HTMLCanvasElement} canvas */
   const surface = (canvas) => new Surface(canvas, () => ({ events: history.shown(), stroke, repaint }), pictures);
 
   // What is sent is painted on a sheet of its own: as large as the page's large pad is on screen, or smaller by a
   // whole factor, so that small pads and fine screens send the same.
   const plate = surface(document.createElement("canvas"));
-  const fit = (side) => plate.resize(Math.round(side / Math.ceil(side / LARGEST)));
+  const fit = (/** @type {number} */ side) => plate.resize(Math.round(side / Math.ceil(side / LARGEST)));
   fit(LARGEST); // until the large pad has been seen
 
   // --- what the server gets -----------------------------------------------------------------------------------
 
+  /** @type {(events: InkEvent[]) => Crop | null} */
   function crop(events) {
     const [left, top, right, bottom] = inkedBox(events, plate.side);
     if (right <= left || bottom <= top) return null;
@@ -48,12 +72,20 @@ export function createSheet(storage) {
     return found && { ...found, left: left + found.left, top: top + found.top };
   }
 
+  // The picture on the sheet, where nothing else has been finished there.
+  function onlyPicture() {
+    const [event, another] = history.shown();
+    return event?.picture && !another ? event : null;
+  }
+
   // A picture alone on the sheet goes with its own pixels: what was photographed, not what was laid out.
+  /** @param {number} number */
   async function encode(number) {
-    const events = stroke ? [...history.shown(), stroke] : history.shown();
-    const image = events.length === 1 && events[0].picture && pictures.get(events[0].picture);
-    frames.set(number, image ? events[0].box : WHOLE);
+    const alone = stroke ? null : onlyPicture();
+    const image = alone && pictures.get(alone.picture);
+    frames.set(number, image ? alone.box : WHOLE);
     frames.delete(number - FRAMES);
+    const events = stroke ? [...history.shown(), stroke] : history.shown();
     if (!image) return toDrawing(number, [plate.side, plate.side], crop(events));
     const { width, height } = image;
     return toDrawing(number, [width, height], { left: 0, top: 0, width, height, grey: greys(pixelsOf(image)) });
@@ -61,7 +93,7 @@ export function createSheet(storage) {
 
   async function send() {
     clearTimeout(updates.timer);
-    updates.timer = null;
+    updates.timer = 0;
     updates.at = performance.now();
     const drawing = await encode(++updates.begun);
     if (drawing.number < updates.latest.number) return; // a later one was ready first
@@ -70,7 +102,7 @@ export function createSheet(storage) {
   }
 
   function sendSoon() {
-    updates.timer ??= setTimeout(send, Math.max(0, updates.at + EVERY - performance.now()));
+    updates.timer ||= setTimeout(send, Math.max(0, updates.at + EVERY - performance.now()));
   }
 
   // --- what may happen to the sheet ----------------------------------------------------------------------------
@@ -88,21 +120,24 @@ export function createSheet(storage) {
     history.keep();
   }
 
+  /** @param {InkEvent} event */
   function add(event) {
     history.add(event);
     changed();
   }
 
+  /** @type {(pen: Stroke["pen"], x: number, y: number) => void} */
   function begin(pen, x, y) {
     halt();
     stroke = { pen, points: [x, y] };
     moved();
   }
 
+  /** @type {(x: number, y: number) => void} */
   function extend(x, y) {
-    const points = stroke.points;
-    if (Math.hypot(x - points.at(-2), y - points.at(-1)) < 1) return;
-    points.push(x, y);
+    if (!stroke) return;
+    const [lastX, lastY] = stroke.points.slice(-2);
+    if (Math.hypot(x - lastX, y - lastY) >= 1) stroke.points.push(x, y);
   }
 
   function moved() {
@@ -142,11 +177,12 @@ export function createSheet(storage) {
   function halt() {
     if (!playing) return;
     cancelAnimationFrame(playing);
-    playing = null;
+    playing = 0;
     end();
   }
 
-  // Draws `strokes`, lists of [x, y, x, y, ...] in units, in about `milliseconds`, as a hand would.
+  // Draws `strokes` in about `milliseconds`, as a hand would.
+  /** @param {number[][]} strokes each x, y, x, y, ... in units */
   function play(strokes, milliseconds = 700) {
     clear();
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -157,7 +193,7 @@ export function createSheet(storage) {
     const total = strokes.reduce((sum, points) => sum + points.length / 2, 0);
     const start = performance.now();
     let [index, drawn, before] = [0, 0, 0];
-    const step = (now) => {
+    const step = (/** @type {number} */ now) => {
       const goal = Math.min(total, Math.ceil(((now - start) / milliseconds) * total));
       while (before + drawn < goal) {
         const points = strokes[index];
@@ -170,7 +206,7 @@ export function createSheet(storage) {
         [index, drawn] = [index + 1, 0];
         end();
       }
-      playing = goal < total ? requestAnimationFrame(step) : null;
+      playing = goal < total ? requestAnimationFrame(step) : 0;
       moved();
     };
     playing = requestAnimationFrame(step);
@@ -178,18 +214,20 @@ export function createSheet(storage) {
 
   // --- pictures -------------------------------------------------------------------------------------------------
 
-  // Lays a picture (a data URL) on a cleared sheet, as large as fits; one can undo it.
+  // Lays a picture on a cleared sheet, as large as fits; one can undo it.
+  /** @param {string} picture a data URL */
   async function paint(picture, caption = "") {
     halt();
     const { width, height } = await pictures.remember(picture);
     const room = Math.max(width, height) > SMALL_PICTURE ? UNITS : 0.7 * UNITS;
     const scale = room / Math.max(width, height);
-    const size = [width * scale, height * scale];
+    const [across, down] = [width * scale, height * scale];
     clear();
-    add({ picture, caption, box: [...size.map((side) => (UNITS - side) / 2), ...size] });
+    add({ picture, caption, box: [(UNITS - across) / 2, (UNITS - down) / 2, across, down] });
   }
 
   // Lays a file on the sheet. Returns a sentence where that fails, else an empty text.
+  /** @param {File} file */
   async function take(file) {
     try {
       await paint(await shrink(file));
@@ -201,16 +239,22 @@ export function createSheet(storage) {
 
   // --- pads -----------------------------------------------------------------------------------------------------
 
+  /** @param {SheetView} pad */
   function join(pad) {
     pads.add(pad);
     pad.show();
     if (!updates.begun && history.shown().length) send();
   }
 
-  // Boxes that the server found in update `number`, in parts of what that update showed.
+  /**
+   * Boxes that the server found in update `number`, in parts of what that update showed.
+   *
+   * @param {number} number
+   * @param {Mark[]} boxes
+   */
   function mark(number, boxes) {
     const [left, top, width, height] = frames.get(number) ?? WHOLE;
-    const place = ([x, y, right, bottom]) =>
+    const place = (/** @type {number[]} */ [x, y, right, bottom]) =>
       [left + x * width, top + y * height, left + right * width, top + bottom * height].map((side) => side / UNITS);
     for (const pad of pads) pad.mark(boxes.map((each) => ({ ...each, box: place(each.box) })));
   }
@@ -218,13 +262,11 @@ export function createSheet(storage) {
   async function recall() {
     const events = history.recall();
     if (!events) return;
-    await Promise.all(events.filter((event) => event.picture).map((event) => pictures.remember(event.picture)));
+    await Promise.all(events.map((event) => event.picture && pictures.remember(event.picture)));
     repaint++;
     show();
     if (pads.size) send();
   }
-
-  const only = () => (history.shown().length === 1 ? history.shown()[0] : {});
 
   recall();
   return {
@@ -246,12 +288,14 @@ export function createSheet(storage) {
     take,
     drawing: () => stroke !== null,
     empty: () => !stroke && !history.shown().length,
-    caption: () => only().caption || "",
+    caption: () => onlyPicture()?.caption ?? "",
     undoable: history.undoable,
     redoable: history.redoable,
     begun: () => updates.begun,
     latest: () => updates.latest,
+    /** @param {() => void} listener */
     onChange: (listener) => listeners.add(listener),
+    /** @param {() => void} follower */
     onUpdate: (follower) => followers.add(follower),
   };
 }

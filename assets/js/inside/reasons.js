@@ -1,33 +1,53 @@
 // Why the drawing is read as it is: the ink that mattered, the smallest edit, the nearest training digits.
-import { html, svg } from "../elements.js";
+import { find, findAll, html, svg } from "../elements.js";
 import { bytes, number, signedBytes } from "./numbers.js";
 
+/**
+ * @import { Layers, Reason } from "../types.js"
+ * @import { Unfolded } from "./inside.js"
+ * @import { Palette } from "./palette.js"
+ */
+
+/** @type {Reason[]} */
+const REASONS = ["why", "edit", "nearest"];
 const STILL = 400; // milliseconds without a change before what takes long is asked for
 
-// `ask(changes)` requests another view, `askAtRest()` what takes longer.
-export function createReasons(root, view, palette, ask, askAtRest) {
-  let resting = 0;
+/**
+ * @param {HTMLElement} root
+ * @param {Readonly<Unfolded>} request
+ * @param {Palette} palette
+ * @param {(changes: Partial<Unfolded>) => void} ask requests another view
+ * @param {() => void} askAtRest requests what takes longer
+ */
+export function createReasons(root, request, palette, ask, askAtRest) {
+  let resting = 0; // the timer that will ask for what takes longer
 
-  function said() {
-    for (const one of root.querySelectorAll(".reason")) {
-      one.querySelector(".reason-said").textContent = view.seen.said[one.dataset.reason] ?? "";
-      one.hidden = one.dataset.reason === "nearest" && !view.seen.mnist;
+  /** @param {Layers} seen */
+  function said(seen) {
+    for (const name of REASONS) {
+      const part = find(root, `[data-reason="${name}"]`, HTMLElement);
+      find(part, ".reason-said", HTMLElement).textContent = seen.said[name] ?? "";
+      part.hidden = name === "nearest" && !seen.mnist;
     }
   }
 
+  /** @param {Layers} seen */
   function why({ why: both, bytes: packed }) {
     if (!both) return;
     const drawn = bytes(packed.picture);
-    root.querySelectorAll('[data-reason="why"] figure').forEach((figure, at) => {
+    findAll(root, '[data-reason="why"] figure', HTMLElement).forEach((figure, at) => {
       const { digit, map } = both[at];
       const values = signedBytes(map);
+      /** @param {number} i */
       const trace = (i) => 0.02 * (drawn[i] / 255); // all ink leaves one, whether it mattered or not
+      /** @param {number} i */
       const strength = (i) => (values[i] < 0 ? -1 : 1) * Math.max(Math.abs(values[i]) / 127, trace(i));
-      palette.paint(figure.querySelector("canvas"), 28, 28, strength);
-      figure.querySelector("figcaption").textContent = `for ${digit}`;
+      palette.paint(find(figure, "canvas", HTMLCanvasElement), 28, 28, strength);
+      find(figure, "figcaption", HTMLElement).textContent = `for ${digit}`;
     });
   }
 
+  /** @param {Layers} seen */
   function nearest({ nearest: neighbours }) {
     if (!neighbours) return;
     const figures = neighbours.map(({ label, distance, picture }) => {
@@ -36,40 +56,45 @@ export function createReasons(root, view, palette, ask, askAtRest) {
       palette.paint(canvas, 28, 28, (i) => ink[i] / 255, true);
       return html("figure", {}, canvas, html("figcaption", {}, `${label} · ${number(distance, 1)}`));
     });
-    root.querySelector(".neighbours").replaceChildren(...figures);
+    find(root, ".neighbours", HTMLElement).replaceChildren(...figures);
   }
 
+  /** @param {Layers} seen */
   function edit(seen) {
-    const part = root.querySelector('[data-reason="edit"]');
-    const stale = view.request.open.includes("edit") && !("edit" in seen);
+    const part = find(root, '[data-reason="edit"]', HTMLElement);
+    const stale = request.open.includes("edit") && !("edit" in seen);
     part.classList.toggle("stale", stale);
     clearTimeout(resting);
     if (stale && !seen.blank) resting = setTimeout(askAtRest, STILL);
     if (!("edit" in seen)) return;
     const before = bytes(seen.bytes.picture);
     const after = seen.edit ? bytes(seen.edit.picture) : before;
-    const [left, right] = part.querySelectorAll("figure canvas");
+    const [left, right] = findAll(part, "figure canvas", HTMLCanvasElement);
     palette.paint(left, 28, 28, (i) => before[i] / 255, true);
     palette.paint(right, 28, 28, (i) => after[i] / 255, true);
-    const ring = ([row, column, drawn]) =>
-      svg("circle", { class: drawn ? "drawn" : "erased", cx: column + 0.5, cy: row + 0.5, r: seen.edit.pen / 2 });
-    part.querySelector(".dabs").replaceChildren(...(seen.edit?.dabs ?? []).map(ring));
+    const { dabs, pen } = seen.edit ?? { dabs: [], pen: 0 };
+    const rings = dabs.map(([row, column, drawn]) =>
+      svg("circle", { class: drawn ? "drawn" : "erased", cx: column + 0.5, cy: row + 0.5, r: pen / 2 }),
+    );
+    find(part, ".dabs", SVGElement).replaceChildren(...rings);
   }
 
-  function show() {
-    said();
-    why(view.seen);
-    nearest(view.seen);
-    edit(view.seen);
+  /** @param {Layers} seen */
+  function show(seen) {
+    said(seen);
+    why(seen);
+    nearest(seen);
+    edit(seen);
   }
 
-  for (const part of root.querySelectorAll(".reason")) {
+  for (const part of findAll(root, ".reason", HTMLElement)) {
     part.addEventListener("toggle", () => {
-      ask({ open: [...root.querySelectorAll(".reason[open]")].map((one) => one.dataset.reason) });
+      ask({ open: REASONS.filter((name) => root.querySelector(`[data-reason="${name}"][open]`)) });
     });
   }
-  root.querySelector(".target").addEventListener("change", (event) => {
-    ask({ target: event.target.value === "" ? null : Number(event.target.value) });
+  const target = find(root, ".target", HTMLSelectElement);
+  target.addEventListener("change", () => {
+    ask({ target: target.value === "" ? null : Number(target.value) });
   });
 
   return { show };
