@@ -28,6 +28,7 @@ import os
 import warnings
 from importlib.util import find_spec
 from typing import Any
+from urllib.request import getproxies
 
 import PIL.Image
 from starlette.middleware import Middleware
@@ -64,6 +65,9 @@ def start(demo: CarefulBlocks, routes: list[Route], caps: Caps, **look: Any) -> 
     # Gradio asks matplotlib for its backend around every call; to find one out, it would import all of pyplot
     # in the middle of the first visitor's first stroke.
     os.environ.setdefault("MPLBACKEND", "agg")
+    # Gradio asks its own page whether it has started, and must not ask a proxy.
+    unproxied = (getproxies().get("no"), "127.0.0.1", "localhost")
+    os.environ["no_proxy"] = ",".join(filter(None, unproxied))
     PIL.Image.MAX_IMAGE_PIXELS = PICTURE_PIXELS
     warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
     demo.queue(max_size=QUEUE_LENGTH, api_open=False)

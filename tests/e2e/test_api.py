@@ -124,7 +124,7 @@ def test_a_picture_sent_as_text_is_read_in_every_form_that_is_promised(server: A
         ("data:,", "not a picture"),
         ("", "not a picture"),
         ("hello", "not base64"),
-        ("\ud83d\ude00", "not base64"),
+        ("siebenäöü", "not base64"),
         (_text(_png(Image.new("1", (5_001, 4_000)))), "at most 20 million pixels"),
         (None, "as text"),
         ([["A"]], "as text"),
@@ -196,13 +196,13 @@ def test_an_agent_hears_what_was_wrong_and_goes_on(server: Any, seven: bytes) ->
 def test_an_agent_is_answered_where_the_environment_names_a_proxy(
     start_server: Callable[..., Any], seven: bytes
 ) -> None:
-    """The page must not go over the network to itself."""
+    """Neither the page as it starts nor a tool's call may go to the proxy."""
 
     async def talk(session: Any) -> Any:
         return await session.call_tool("read_digit", {"picture": _text(seven)})
 
     nowhere = "http://127.0.0.1:9"
-    url = start_server(http_proxy=nowhere, https_proxy=nowhere, all_proxy=nowhere, no_proxy="").url
+    url = start_server(http_proxy=nowhere, https_proxy=nowhere, all_proxy=nowhere, no_proxy="elsewhere").url
     assert not _with_agent(url, talk).isError
 
 
@@ -211,4 +211,4 @@ def test_the_page_starts_without_the_agents_package(start_server: Callable[..., 
     (tmp_path / "mcp" / "__init__.py").write_text("raise ImportError('not here')")
     url = start_server(PYTHONPATH=str(tmp_path)).url
     refused = httpx.post(f"{url}/gradio_api/mcp/", json={"jsonrpc": "2.0", "id": 1, "method": "ping"})
-    assert refused.json()["error"]["message"] == "There is nothing here."
+    assert refused.json()["error"]["message"] == "Not Found"
