@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 import pickle
 import pickletools
 import platform
-import tempfile
+import secrets
 import time
 import zipfile
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import torch
 from torch import nn
 
-from mnist_core.config import TrainConfig
+from mnist_core.config import TrainConfig, check_number
+from mnist_core.inference import Calibration, undisturbed
 from mnist_core.model import ConvNet
 
 MAX_BYTES = 16 * 2**20  # the network's weights are 1.2 MB
 MAX_PARTS = 64  # files inside the file; torch writes one for each tensor and a handful besides
 MAX_VALUES = 50_000  # numbers and strings in the metadata
 LEFTOVER_SECONDS = 60.0  # a half-written file this old belongs to a process that was killed
+_LARGEST = 2**53  # of a count in the metadata; larger ones are not exact everywhere
 _NETWORK_SETTINGS = ("activation", "negative_slope", "dropout1", "dropout2")
 _HARMLESS = {  # the names in a state dict's pickle, apart from torch's storage types
     "collections OrderedDict",
@@ -62,31 +67,69 @@ def describe(config: TrainConfig, *, accuracy: float | None, n: int, **more: Any
     }
 
 
+@undisturbed()
 def save(path: str | Path, model: nn.Module, metadata: dict[str, Any]) -> None:
     """Write the weights and their metadata to `path` atomically: all of it, or the old file stays.
 
     Args:
         path: usually ends in .pt; its folder is made if needed.
         model: its weights are stored as float32 on the CPU, under their own names.
-        metadata: plain values only; see `describe`.
+        metadata: plain values only, see `describe`; numpy's numbers become plain ones.
 
     Raises:
-        CheckpointError: it could not be written. An old file there is unchanged.
+        CheckpointError: it could not be written, or `load` would refuse it. An old file there is unchanged.
     """
     path = Path(path)
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    settings = {name: value for name, value in _settings(model).items() if name in _NETWORK_SETTINGS}
-    buffer = io.BytesIO()
-    torch.save({"model": weights, "metadata": {**metadata, "network": settings}}, buffer)
+    content = _packed(model, metadata, f"{path} was not written, since it could not be loaded")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _clear_leftovers(path)
-        atomic_write(path, buffer.getvalue())
+        atomic_write(path, content)
     except OSError as error:
         raise CheckpointError(
             f"{path} could not be written ({error.strerror}): make room or choose another place; what lay "
             "there before is unchanged."
         ) from error
+
+
+def _packed(model: nn.Module, metadata: dict[str, Any], lament: str) -> bytes:
+    """The bytes of a file of weights. Raises `CheckpointError` with the lament if `load` would refuse it."""
+    weights = {
+        name: tensor.detach().to("cpu", torch.float32).contiguous()
+        for name, tensor in model.state_dict().items()
+    }
+    settings = {name: value for name, value in _settings(model).items() if name in _NETWORK_SETTINGS}
+    buffer = io.BytesIO()
+    try:
+        plain = {**_plain(metadata, "metadata"), "network": _plain(settings, "network")}
+        torch.save({"model": weights, "metadata": plain}, buffer)
+        _check({"model": weights, "metadata": plain}, "it")
+        _check_parts(buffer.getvalue(), "it", MAX_BYTES)
+    except (RecursionError, TypeError) as error:
+        raise CheckpointError(
+            f"{lament}: metadata must be a dict, not nested without end; got {metadata!r:.80}. describe "
+            "makes one."
+        ) from error
+    except CheckpointError as error:
+        raise CheckpointError(f"{lament}: {error}") from error
+    return buffer.getvalue()
+
+
+def _plain(value: Any, name: str) -> Any:
+    """The same values with numpy's numbers made Python's. Raises `CheckpointError` for what is not plain."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, dict):
+        return {_plain(key, name): _plain(each, f"{name}[{key!r}]") for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        made = [_plain(each, f"{name}[{at}]") for at, each in enumerate(value)]
+        return made if isinstance(value, list) else tuple(made)
+    if value is None or type(value) in (str, int, bool) or (type(value) is float and math.isfinite(value)):
+        return value
+    raise CheckpointError(
+        f"{name} must be a plain value: a string, a finite number, a list or a dict of these; got "
+        f"{value!r:.80}. Make it one, with str() or float()."
+    )
 
 
 def _settings(model: nn.Module) -> dict[str, Any]:
@@ -98,14 +141,12 @@ def _settings(model: nn.Module) -> dict[str, Any]:
 
 def atomic_write(path: Path, content: bytes) -> None:
     """Write a file so that a crash at any moment leaves the old content or the new. Raises `OSError`."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    beside = Path(name)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with beside.open("xb") as file:  # with the rights that the user's umask gives any new file
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        beside.chmod(0o644)
         beside.replace(path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
@@ -121,10 +162,12 @@ def _clear_leftovers(path: Path) -> None:
                 leftover.unlink()
 
 
+@undisturbed()
 def load(source: str | Path | IO[bytes], *, max_bytes: int | None = None) -> tuple[ConvNet, dict[str, Any]]:
     """Load weights that `save` wrote, or a bare state dict of the book's `ConvNet`.
 
-    The file is not trusted: nothing in it is executed, and nothing is unpacked before its sizes are checked.
+    The file is not trusted: nothing in it is executed, nothing is unpacked before its sizes are checked, and
+    what the program goes by later, its calibration above all, is checked here.
 
     Args:
         source: a path, or a file opened for reading bytes.
@@ -144,29 +187,28 @@ def load(source: str | Path | IO[bytes], *, max_bytes: int | None = None) -> tup
         raise CheckpointError(
             f"{name} is damaged: torch cannot read it. Save or download it again."
         ) from error
-    whole = isinstance(held, dict) and set(held) == {"model", "metadata"}
-    weights, metadata = (held["model"], held["metadata"]) if whole else (held, {})
-    if not isinstance(metadata, dict) or not _is_plain(metadata):
-        raise CheckpointError(
-            f"{name} has metadata other than plain values; it was not written by mnist_core."
-        )
-    config = _network_config(metadata, name)
-    _check_weights(weights, name)
-    return ConvNet.with_weights(
-        {key: tensor.contiguous() for key, tensor in weights.items()}, config
-    ), metadata
+    if not (isinstance(held, dict) and set(held) == {"model", "metadata"}):
+        held = {"model": held, "metadata": {}}
+    config = _check(held, name)
+    weights = {key: tensor.contiguous() for key, tensor in held["model"].items()}
+    return ConvNet.with_weights(weights, config), held["metadata"]
 
 
 def _read(source: str | Path | IO[bytes], max_bytes: int) -> tuple[bytes, str]:
     """The whole file, if it is no larger than allowed, and its name for messages."""
     if not isinstance(source, str | Path):
-        content, name = source.read(max_bytes + 1), "The file"
+        content, name = source.read(max_bytes + 1) if hasattr(source, "read") else None, "The file"
+        if not isinstance(content, bytes):
+            raise CheckpointError(
+                "Weights are loaded from a path, or from a file opened for reading bytes; got "
+                f"{source!r:.80}. Name a file."
+            )
     else:
         name = str(source)
         try:
             with Path(source).open("rb") as file:
                 content = file.read(max_bytes + 1)
-        except FileNotFoundError as error:
+        except (FileNotFoundError, ValueError) as error:  # no file's name has a null byte in it
             raise CheckpointError(f"{name} does not exist: train first, or name another file.") from error
         except OSError as error:
             raise CheckpointError(f"{name} cannot be read ({error.strerror}): name another file.") from error
@@ -229,8 +271,38 @@ def _check_pickle(program: bytes, name: str) -> None:
         raise CheckpointError(f"{name} is damaged: save or download it again.") from error
 
 
+def _check(held: dict[str, Any], name: str) -> TrainConfig:
+    """Check weights and metadata before anything goes by them; the recipe with the network's settings."""
+    metadata = held["metadata"]
+    if not isinstance(metadata, dict) or not _is_plain(metadata):
+        raise CheckpointError(
+            f"{name} has metadata other than plain values; it was not written by mnist_core."
+        )
+    try:
+        config = TrainConfig.from_dict(metadata.get("network", {}))
+    except ValueError as error:
+        raise CheckpointError(f"{name} describes another network: {error}") from error
+    _check_weights(held["model"], name)
+    try:
+        _check_figures(metadata)
+    except ValueError as error:
+        raise CheckpointError(
+            f"{name} has metadata that mnist_core does not write: {error} Save the weights again."
+        ) from error
+    return config
+
+
+def _check_figures(metadata: dict[str, Any]) -> None:
+    """Raise `ValueError` unless what is read from metadata later is what it should be, or missing."""
+    if metadata.get("calibration") is not None:
+        Calibration.from_dict(metadata["calibration"])
+    for name, high in (("accuracy", 1), ("n", _LARGEST), ("step", _LARGEST)):
+        if metadata.get(name) is not None:
+            check_number(name, metadata[name], 0, high, whole=name != "accuracy")
+
+
 def _is_plain(value: Any) -> bool:
-    """Whether metadata are numbers, strings, lists and dicts of these, and not too many."""
+    """Whether metadata are finite numbers, strings, lists and dicts of these, and not too many."""
     waiting, seen = [value], 0
     while waiting:
         value = waiting.pop()
@@ -243,17 +315,12 @@ def _is_plain(value: Any) -> bool:
             waiting.extend(value.values())
         elif isinstance(value, list | tuple):
             waiting.extend(value)
-        elif not (value is None or isinstance(value, str | int | float | bool)):
+        elif isinstance(value, float):
+            if not math.isfinite(value):
+                return False
+        elif not (value is None or isinstance(value, str | int | bool)):
             return False
     return True
-
-
-def _network_config(metadata: dict[str, Any], name: str) -> TrainConfig:
-    """A recipe with the metadata's activation and dropout."""
-    try:
-        return TrainConfig.from_dict(metadata.get("network", {}))
-    except ValueError as error:
-        raise CheckpointError(f"{name} describes another network: {error}") from error
 
 
 def _check_weights(weights: Any, name: str) -> None:
@@ -270,13 +337,20 @@ def _check_weights(weights: Any, name: str) -> None:
             f"unknown; this network has {', '.join(expected)}."
         )
     for key, tensor in weights.items():
-        wanted = expected[key]
-        if tensor.shape != wanted.shape or tensor.dtype != wanted.dtype:
+        shape = expected[key].shape
+        if tensor.shape != shape or tensor.dtype != torch.float32:
             raise CheckpointError(
-                f"{name}: {key} is {tensor.dtype} {tuple(tensor.shape)}, expected {wanted.dtype} "
-                f"{tuple(wanted.shape)}: it is another network's."
+                f"{name}: {key} is {tensor.dtype} {tuple(tensor.shape)}, expected torch.float32 "
+                f"{tuple(shape)}: it is another network's."
             )
-        if not tensor.isfinite().all():
+    check_finite(weights, name)
+
+
+def check_finite(weights: Mapping[str, torch.Tensor], name: str) -> None:
+    """Raise `CheckpointError` unless all `weights` are finite numbers."""
+    for key, tensor in weights.items():
+        # By numpy, which needs no threads: a process that was forked from one that computes lacks torch's.
+        if not np.isfinite(tensor.detach().to("cpu", torch.float32).numpy()).all():
             raise CheckpointError(
                 f"{name}: {key} is not all finite numbers; the run that saved it had diverged."
             )

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
+from torch import nn
 
 from mnist_core import checkpoint
 from mnist_core.imaging.preprocess import find_ink, place, preprocess, upright_size
 from mnist_core.imaging.segment import Piece, atoms, best_cut, best_reading, cuts, part, shrink
-from mnist_core.inference import predict
+from mnist_core.inference import Calibration, device_named, predict, tempered
 from mnist_core.model import CLASSES, ConvNet
 
 SHIPPED_WEIGHTS = Path(__file__).resolve().parent.parent / "assets" / "weights" / "weights.pt"
@@ -46,29 +46,30 @@ class Prediction:
     box: tuple[int, int, int, int] | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Calibration:
-    """How log-probabilities become an answer, or "not sure".
-
-    Attributes:
-        temperature: the logits are divided by it before the softmax (Guo et al. 2017, "On calibration of
-            modern neural networks").
-        threshold: the least probability, at that temperature, at which a guess becomes an answer.
-    """
-
-    temperature: float = 1.0
-    threshold: float = 0.5
-
-
 class Classifier:
     """A network that reads pictures. Safe to call from several threads at once.
 
     Args:
         model: the network; it is put into evaluation mode.
         calibration: None for the network's own probabilities, sure from one half on.
+
+    Raises:
+        ValueError: not a network, or not a calibration.
+        CheckpointError: its weights are not all finite numbers.
     """
 
     def __init__(self, model: ConvNet, calibration: Calibration | None = None) -> None:
+        if not isinstance(model, nn.Module):
+            raise ValueError(
+                f"A Classifier reads with a network; got {type(model).__name__}. Classifier.load takes a "
+                "file of weights."
+            )
+        if not isinstance(calibration, Calibration | None):
+            raise ValueError(
+                f"A calibration is a Calibration; got {type(calibration).__name__}. Calibration.from_dict "
+                "makes one of a checkpoint's."
+            )
+        checkpoint.check_finite(dict(model.named_parameters()), "This network")
         self.model = model.eval()
         self.calibration = calibration or Calibration()
 
@@ -78,9 +79,12 @@ class Classifier:
 
         Raises:
             CheckpointError: there is no file of weights there.
+            ValueError: there is no such device.
         """
-        model, metadata = checkpoint.load(path or SHIPPED_WEIGHTS)
-        return cls(model.to(device), Calibration(**metadata.get("calibration", {})))
+        device = device_named(device)
+        model, metadata = checkpoint.load(SHIPPED_WEIGHTS if path is None else path)
+        calibration = metadata.get("calibration")
+        return cls(model.to(device), Calibration.from_dict(calibration) if calibration else None)
 
     def predict(self, image: Image.Image | np.ndarray) -> Prediction:
         """The one digit in a picture: a PIL image or uint8 array, any size, dark on light or light on dark.
@@ -137,7 +141,7 @@ class Classifier:
         if not tried:
             return [piece]
         halves = np.stack([place(half) for cut in tried for half in cut.halves(small)])
-        probabilities = np.exp(_tempered(predict(self.model, halves).numpy(), SCORING_TEMPERATURE))
+        probabilities = np.exp(tempered(predict(self.model, halves).numpy(), SCORING_TEMPERATURE))
         cut = best_cut(tried, probabilities.reshape(-1, 2, CLASSES), whole)
         if cut is None:
             return [piece]
@@ -153,7 +157,7 @@ class Classifier:
 
     def _answer(self, model_input: np.ndarray, log_probabilities: np.ndarray) -> Prediction:
         """The prediction for one image (28, 28) with the network's log-probabilities (10,)."""
-        probabilities = np.exp(_tempered(log_probabilities, self.calibration.temperature)).tolist()
+        probabilities = np.exp(tempered(log_probabilities, self.calibration.temperature)).tolist()
         guess = max(range(CLASSES), key=probabilities.__getitem__)
         if probabilities[guess] < self.calibration.threshold:
             return Prediction(None, probabilities, model_input, guess, "Not sure this is a digit.")
@@ -170,7 +174,7 @@ class _Look:
     @property
     def likeliest(self) -> float:
         """The log-probability of the likeliest digit, at the temperature for comparison."""
-        return float(_tempered(self.log_probabilities, SCORING_TEMPERATURE).max())
+        return float(tempered(self.log_probabilities, SCORING_TEMPERATURE).max())
 
     @property
     def score(self) -> float:
@@ -180,11 +184,3 @@ class _Look:
         without the penalty an unsure whole would win against them.
         """
         return self.likeliest - DOUBT_COST * self.likeliest**2
-
-
-def _tempered(log_probabilities: np.ndarray, temperature: float) -> NDArray[np.float64]:
-    """(..., 10) log-probabilities at a temperature (Guo et al. 2017), in 64 bits."""
-    scaled: NDArray[np.float64] = log_probabilities.astype(np.float64) / temperature
-    scaled -= scaled.max(axis=-1, keepdims=True)
-    total: NDArray[np.float64] = np.exp(scaled).sum(axis=-1, keepdims=True)
-    return scaled - np.log(total)

@@ -6,9 +6,32 @@ means the same everywhere. The defaults are the book's: two epochs, batches of 3
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
+
+import numpy as np
+
+
+def check_number(name: str, value: Any, low: float, high: float, *, whole: bool = False) -> int | float:
+    """`value` as a plain int or float, numpy's numbers too, if it is one from `low` to `high`.
+
+    Raises:
+        ValueError: anything else. The message has `name`, what was expected and what was given.
+    """
+    plain = value.item() if isinstance(value, np.integer | np.floating) else value
+    right = isinstance(plain, int if whole else int | float) and not isinstance(plain, bool)
+    if not (right and low <= plain <= high):
+        kind = "a whole number" if whole else "a number"
+        raise ValueError(f"{name} must be {kind} {_limits(low, high)}; got {value!r}.")
+    return int(plain) if isinstance(plain, int) else float(plain)
+
+
+def _limits(low: float, high: float) -> str:
+    return f"from {_plainly(low)} to {_plainly(high)}"
+
+
+def _plainly(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:g}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,24 +48,16 @@ class Knob:
     def limits(self) -> str:
         """The lowest and the highest value of a number, in words."""
         assert self.low is not None and self.high is not None
-        return f"from {_plainly(self.low)} to {_plainly(self.high)}"
+        return _limits(self.low, self.high)
 
-    def check(self, name: str, value: Any, default: Any) -> None:
-        """Raise `ValueError`, saying what was expected, unless `value` has the right type and range."""
-        if self.choices is not None:
-            if value not in self.choices:
-                raise ValueError(f"{name} must be one of {', '.join(self.choices)}; got {value!r}.")
-            return
-        kind = "a whole number" if isinstance(default, int) else "a number"
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        if not (whole or (isinstance(value, float) and isinstance(default, float) and math.isfinite(value))):
-            raise ValueError(f"{name} must be {kind} {self.limits}; got {value!r}.")
-        if not self.low <= value <= self.high:
-            raise ValueError(f"{name} must be {kind} {self.limits}; got {value!r}.")
-
-
-def _plainly(number: float) -> str:
-    return str(number) if isinstance(number, int) else f"{number:g}"
+    def check(self, name: str, value: Any, default: Any) -> Any:
+        """`value`, plain. Raises `ValueError`, saying what was expected, for a wrong type or range."""
+        if self.choices is None:
+            assert self.low is not None and self.high is not None
+            return check_number(name, value, self.low, self.high, whole=isinstance(default, int))
+        if not isinstance(value, str) or value not in self.choices:
+            raise ValueError(f"{name} must be one of {', '.join(self.choices)}; got {value!r}.")
+        return str(value)
 
 
 def _knob(default: Any, help: str, **limits: Any) -> Any:
@@ -143,9 +158,8 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         for knob_field in fields(self):
-            knob_field.metadata["knob"].check(
-                knob_field.name, getattr(self, knob_field.name), knob_field.default
-            )
+            name, knob = knob_field.name, knob_field.metadata["knob"]
+            object.__setattr__(self, name, knob.check(name, getattr(self, name), knob_field.default))
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain values, for JSON."""
@@ -160,6 +174,15 @@ class TrainConfig:
         if unknown:
             raise ValueError(f"A recipe has no field {str(unknown[0])[:40]!r}; it has {', '.join(knobs())}.")
         return cls(**values)
+
+    def check_has(self, who: str, **wanted: Any) -> None:
+        """Raise `ValueError` unless these fields have these values, the only ones that `who` can do."""
+        for name, value in wanted.items():
+            if getattr(self, name) != value:
+                raise ValueError(
+                    f"{who} can only do a recipe with {name}={value!r}; got {getattr(self, name)!r}. "
+                    "load_data and fit do all that a recipe says."
+                )
 
 
 def knobs() -> dict[str, Knob]:

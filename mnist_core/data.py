@@ -46,8 +46,10 @@ def mnist_loaders(
         pair float32 (N, 1, 28, 28) and int64 (N,).
 
     Raises:
+        ValueError: the recipe asks for other digits than MNIST's, or for varied ones.
         DataError: MNIST is missing and could not be downloaded.
     """
+    config.check_has("mnist_loaders", data="mnist", non_digits=0, augment="none")
     from torch.utils.data import DataLoader, Subset
     from torchvision import datasets, transforms
 
@@ -128,7 +130,7 @@ def load_data(
         parts.append(train_data.subset(config.train_size))
     if config.non_digits:
         images = synthetic.non_digits(config.non_digits, config.seed, drawn)
-        parts.append(Digits(images, torch.full((len(images),), NO_DIGIT)))
+        parts.append(Digits(images, torch.full((len(images),), NO_DIGIT, device=images.device)))
     if len(parts) == 1:
         return parts[0], test_data
     images, labels = (torch.cat([getattr(part, name) for part in parts]) for name in ("images", "labels"))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import nn
 
-from mnist_core.imaging.preprocess import normalise
+from mnist_core.config import check_number
+from mnist_core.imaging.preprocess import SIZE, normalise
 from mnist_core.model import POOL_SIZE, ConvNet
 
 BATCH_SIZE = 16  # pictures; what these need fits a processor's cache, and twice as many a second are read
@@ -18,17 +22,40 @@ BATCH_SIZE = 16  # pictures; what these need fits a processor's cache, and twice
 Pictures = np.ndarray | torch.Tensor
 
 
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """What is computed meanwhile does not depend on the caller's autocast, inference mode or default device.
+
+    Modes that are not on cost nothing: each of these would otherwise slow down every call of torch.
+    """
+    with ExitStack() as modes:
+        for device in ("cpu", "cuda", "mps"):
+            if torch.is_autocast_enabled(device):
+                modes.enter_context(torch.autocast(device, enabled=False))
+        if torch.is_inference_mode_enabled():
+            modes.enter_context(torch.inference_mode(False))
+        if torch.get_default_device().type != "cpu":
+            modes.enter_context(torch.device("cpu"))
+        yield
+
+
+@undisturbed()
 def predict(model: nn.Module, pictures: Pictures) -> torch.Tensor:
     """What a network says of pictures, without dropout, whatever mode it is in: float32 (N, 10) on the CPU.
 
     Args:
         model: (N, 1, 28, 28) -> (N, 10) log-probabilities; left as it was.
         pictures: uint8 (N, 28, 28), or normalised float32 (N, 1, 28, 28).
+
+    Raises:
+        ValueError: not such pictures, or the network's answers are no numbers.
     """
     with evaluating(model), torch.no_grad():
-        return torch.cat([model(batch).cpu() for batch in _inputs(model, pictures).split(BATCH_SIZE)])
+        batches = _inputs(model, pictures).split(BATCH_SIZE)
+        return finite(torch.cat([model(batch).to("cpu", torch.float32) for batch in batches]))
 
 
+@undisturbed()
 def layer_values(model: ConvNet, pictures: Pictures) -> dict[str, torch.Tensor]:
     """What every layer makes of pictures, without dropout: `ConvNet.forward`, layer by layer.
 
@@ -39,6 +66,9 @@ def layer_values(model: ConvNet, pictures: Pictures) -> dict[str, torch.Tensor]:
         float32 on the model's device, after the activation where there is one: picture (N, 1, 28, 28)
         normalised; cn1 (N, 16, 26, 26); cn2 (N, 32, 24, 24); pool (N, 32, 12, 12); flat (N, 4608);
         fc1 (N, 64); fc2 (N, 10), the logits; log_probabilities (N, 10).
+
+    Raises:
+        ValueError: as `predict`.
     """
     with evaluating(model), torch.no_grad():
         values = {"picture": _inputs(model, pictures)}
@@ -48,7 +78,7 @@ def layer_values(model: ConvNet, pictures: Pictures) -> dict[str, torch.Tensor]:
         values["flat"] = torch.flatten(values["pool"], 1)
         values["fc1"] = model.activate(model.fc1(values["flat"]))
         values["fc2"] = model.fc2(values["fc1"])
-        values["log_probabilities"] = F.log_softmax(values["fc2"], dim=1)
+        values["log_probabilities"] = finite(F.log_softmax(values["fc2"], dim=1))
     return values
 
 
@@ -65,9 +95,95 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             model.train()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """How log-probabilities become an answer, or "not sure".
+
+    Attributes:
+        temperature: the logits are divided by it before the softmax (Guo et al. 2017, "On calibration of
+            modern neural networks").
+        threshold: the least probability, at that temperature, at which a guess becomes an answer.
+
+    Raises:
+        ValueError: a value that is no number or out of range.
+    """
+
+    temperature: float = 1.0
+    threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("temperature", 0.01, 100), ("threshold", 0, 1)):
+            object.__setattr__(self, name, check_number(name, getattr(self, name), low, high))
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Calibration:
+        """The calibration that `dataclasses.asdict` wrote. Raises `ValueError` for anything else."""
+        if not isinstance(values, dict) or set(values) != {"temperature", "threshold"}:
+            raise ValueError(f"expected a dict with temperature and threshold; got {values!r:.80}.")
+        return cls(**values)
+
+
+def tempered(log_probabilities: np.ndarray, temperature: float) -> NDArray[np.float64]:
+    """(..., 10) log-probabilities at a temperature (Guo et al. 2017), in 64 bits."""
+    scaled: NDArray[np.float64] = log_probabilities.astype(np.float64) / temperature
+    scaled -= scaled.max(axis=-1, keepdims=True)
+    total: NDArray[np.float64] = np.exp(scaled).sum(axis=-1, keepdims=True)
+    return scaled - np.log(total)
+
+
+def check_picture(picture: Any) -> None:
+    """Raise `ValueError` unless this is one picture as `preprocess` gives it."""
+    if _kind(picture) != ("uint8", (SIZE, SIZE)):
+        raise ValueError(_unlike(f"a picture, uint8 {(SIZE, SIZE)}", picture))
+
+
 def _inputs(model: nn.Module, pictures: Pictures) -> torch.Tensor:
-    """Pictures as the network wants them, float32 (N, 1, 28, 28), where it is."""
-    inputs = torch.as_tensor(pictures)
-    if inputs.dtype == torch.uint8:
-        inputs = normalise(inputs)
-    return inputs.to(next(model.parameters()).device)
+    """Pictures as the network wants them, (N, 1, 28, 28), where it is and as exact."""
+    dtype, shape = _kind(pictures)
+    grey = dtype == "uint8" and shape[1:] == (SIZE, SIZE)
+    if not grey and not ("float" in dtype and shape[1:] == (1, SIZE, SIZE)):
+        raise ValueError(
+            _unlike(f"pictures, uint8 (N, {SIZE}, {SIZE}) or normalised (N, 1, {SIZE}, {SIZE})", pictures)
+        )
+    first = next(model.parameters())
+    inputs = normalise(pictures) if grey else torch.as_tensor(pictures)
+    return inputs.to(first.device, first.dtype)
+
+
+def _kind(pictures: Any) -> tuple[str, tuple[int, ...]]:
+    """The type of an array's or a tensor's values, and its shape; of anything else, its own type."""
+    if isinstance(pictures, np.ndarray | torch.Tensor):
+        return str(pictures.dtype).removeprefix("torch."), tuple(pictures.shape)
+    return type(pictures).__name__, ()
+
+
+def _unlike(expected: str, pictures: Any) -> str:
+    dtype, shape = _kind(pictures)
+    return (
+        f"Expected {expected}; got {dtype} {shape or ''}".rstrip()
+        + ". mnist_core.imaging.preprocess.preprocess makes such pictures of any others."
+    )
+
+
+def finite(log_probabilities: torch.Tensor) -> torch.Tensor:
+    """The same (N, 10), if they are numbers: those of weights that have diverged compare with nothing.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if not log_probabilities.amax(dim=1).isfinite().all():
+        raise ValueError(
+            "The network's answers are no finite numbers, because its weights have diverged: load others, or "
+            "train again at a lower learning rate."
+        )
+    return log_probabilities
+
+
+def device_named(name: str | torch.device) -> torch.device:
+    """The device called `name`. Raises `ValueError` if torch or this machine has none of that name."""
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device).item()  # nothing comes back from "meta"
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
+        raise ValueError(f"There is no device {name!r} here; use cpu, cuda, mps or auto.") from error
+    return device

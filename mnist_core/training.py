@@ -10,11 +10,12 @@ import torch.nn.functional as F
 from torch import nn, optim
 
 from mnist_core.config import TrainConfig
-from mnist_core.engine.batches import batches_of
+from mnist_core.engine.batches import batches_of, check_some
 from mnist_core.engine.events import Change, Event
 from mnist_core.engine.loop import follow
 from mnist_core.engine.setup import resolve
 from mnist_core.engine.trainer import Trainer
+from mnist_core.inference import device_named
 
 LOG_EVERY = 10  # batches between two of the book's training lines
 
@@ -49,9 +50,12 @@ def test(model: nn.Module, device: str | torch.device, test_dataloader: Any) -> 
 
     Returns:
         The mean loss and the accuracy, from 0 to 1, both summed over all digits and divided by their number.
+
+    Raises:
+        ValueError: there are no digits.
     """
     model.eval()
-    loss, success = 0.0, 0
+    loss, success, n = 0.0, 0, 0
     with torch.no_grad():
         for X, y in test_dataloader:
             X, y = X.to(device), y.to(device)
@@ -59,7 +63,8 @@ def test(model: nn.Module, device: str | torch.device, test_dataloader: Any) -> 
             loss += F.nll_loss(pred_prob, y, reduction="sum").item()
             pred = pred_prob.argmax(dim=1)  # (N,)
             success += int(pred.eq(y).sum())
-    n = len(test_dataloader.dataset)
+            n += len(y)
+    check_some(n)
     loss /= n
     print(test_line(loss, success, n))
     return loss, success / n
@@ -95,16 +100,16 @@ def fit(
 
     Args:
         model: moved to `device`; usually from `initial_model(config)`.
-        train_data: `Digits`, or what `as_tensors` takes; or a `DataLoader`, whose own batches, order and
-            transforms are used as they are.
+        train_data: `Digits`, or what `as_tensors` takes, a data set with its transforms; or a `DataLoader`,
+            whose own batches, order and transforms are used as they are.
         test_data: the same.
         config: the recipe, run as `resolve` makes it concrete.
         device: where to train.
         progress: also yield `Testing` after each batch of an evaluation.
 
     Raises:
-        ValueError: something that holds no digits was given.
+        ValueError: not a network, digits, a recipe or a device to train with; or one of the batches is none.
     """
-    device = torch.device(device)
+    device = device_named(device)
     trainer = Trainer(model, resolve(config, device), device, train_data)
     return follow(trainer, batches_of(test_data, config.test_batch_size, device), progress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import pickle
 import subprocess
@@ -12,8 +13,10 @@ import zipfile
 from collections import OrderedDict
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from modes import MODES
 
 from mnist_core import checkpoint
 from mnist_core.checkpoint import CheckpointError, describe, load, save
@@ -38,6 +41,10 @@ def written(value: object) -> io.BytesIO:
     torch.save(value, buffer)
     buffer.seek(0)
     return buffer
+
+
+def calibrated(temperature: object, threshold: object) -> dict[str, object]:
+    return {"calibration": {"temperature": temperature, "threshold": threshold}}
 
 
 def same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
@@ -204,8 +211,15 @@ def test_other_networks_are_refused_by_what_differs() -> None:
     assert "fc2.bias is torch.float32 (11,), expected torch.float32 (10,)" in refused(written(wide))
     double = {**weights, "fc2.bias": torch.zeros(10, dtype=torch.float64)}
     assert "fc2.bias is torch.float64 (10,), expected torch.float32 (10,)" in refused(written(double))
-    nan = {**weights, "cn1.bias": torch.full((16,), float("nan"))}
-    assert "cn1.bias is not all finite numbers; the run that saved it had diverged" in refused(written(nan))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_single_weight_that_is_no_number_is_refused(value: float) -> None:
+    weights = initial_model(TrainConfig()).state_dict()
+    weights["fc1.weight"][40, 4000] = value
+    assert refused(written(weights)) == (
+        "The file: fc1.weight is not all finite numbers; the run that saved it had diverged."
+    )
 
 
 @pytest.mark.parametrize("value", [[1, 2], {"a": 1}, torch.zeros(3), {"model": 3, "metadata": {}}])
@@ -214,7 +228,8 @@ def test_what_is_no_state_dict_is_refused(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "metadata", [3, {1: 2}, {"a": torch.zeros(1)}, {"a": [0.0] * 60_000}, {"a": {"b": {3: "c"}}}]
+    "metadata",
+    [3, {1: 2}, {"a": torch.zeros(1)}, {"a": [0.0] * 60_000}, {"a": {"b": {3: "c"}}}, {"a": [math.nan]}],
 )
 def test_metadata_that_are_not_plain_are_refused(metadata: object) -> None:
     weights = initial_model(TrainConfig()).state_dict()
@@ -238,7 +253,113 @@ def test_settings_of_another_network_are_refused(network: object) -> None:
     assert refused(written(value)).startswith("The file describes another network: ")
 
 
+@pytest.mark.parametrize(
+    ("metadata", "says"),
+    [
+        (calibrated(0.0, 0.5), "temperature must be a number from 0.01 to 100; got 0.0."),
+        (calibrated(-1.0, 0.5), "temperature must be a number from 0.01 to 100; got -1.0."),
+        (calibrated("hot", 0.5), "temperature must be a number from 0.01 to 100; got 'hot'."),
+        (calibrated(True, 0.5), "temperature must be a number from 0.01 to 100; got True."),
+        (calibrated(1.0, 1.5), "threshold must be a number from 0 to 1; got 1.5."),
+        (calibrated(1.0, None), "threshold must be a number from 0 to 1; got None."),
+        (
+            {"calibration": {"temperature": 1.0}},
+            "expected a dict with temperature and threshold; got {'temperature': 1.0}.",
+        ),
+        ({"calibration": {}}, "expected a dict with temperature and threshold; got {}."),
+        ({"calibration": [1.0, 0.5]}, "expected a dict with temperature and threshold; got [1.0, 0.5]."),
+        ({"step": "many"}, "step must be a whole number from 0 to 9007199254740992; got 'many'."),
+        ({"accuracy": 98.6}, "accuracy must be a number from 0 to 1; got 98.6."),
+    ],
+)
+def test_figures_that_would_spoil_an_answer_later_are_refused_at_once(metadata: object, says: str) -> None:
+    value = {"model": initial_model(TrainConfig()).state_dict(), "metadata": metadata}
+    assert refused(written(value)) == (
+        f"The file has metadata that mnist_core does not write: {says} Save the weights again."
+    )
+
+
+@pytest.mark.parametrize("metadata", [calibrated(0.758, 0.52), {"calibration": None}, {"accuracy": None}])
+def test_figures_as_they_should_be_are_loaded(metadata: dict[str, object]) -> None:
+    value = {"model": initial_model(TrainConfig()).state_dict(), "metadata": metadata}
+    assert load(written(value))[1] == metadata
+
+
+@pytest.mark.parametrize("source", [5, None, ["a"], io.StringIO("text"), "null\0byte"])
+def test_what_names_no_file_is_refused(source: object) -> None:
+    refused(source)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_whatever_mode_the_caller_is_in_weights_are_saved_and_loaded_and_can_learn(
+    mode: str, tmp_path: Path
+) -> None:
+    expected = initial_model(TrainConfig())
+    with MODES[mode]():
+        save(tmp_path / "weights.pt", expected, {})
+        model, _ = load(tmp_path / "weights.pt")
+    assert same(model, expected)
+    model(torch.zeros(1, 1, 28, 28)).sum().backward()
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
 # Writing
+
+
+def test_numpys_numbers_are_stored_as_pythons_that_load_again(tmp_path: Path) -> None:
+    metadata = {"accuracy": np.float64(0.5), "n": np.int64(10), "said": [np.bool_(True), (np.float32(0.25),)]}
+    save(tmp_path / "weights.pt", ConvNet(), metadata)
+    loaded = load(tmp_path / "weights.pt")[1]
+    assert {name: loaded[name] for name in metadata} == {"accuracy": 0.5, "n": 10, "said": [True, (0.25,)]}
+    assert type(loaded["accuracy"]) is float and type(loaded["n"]) is int
+    assert json.loads(json.dumps(loaded))["accuracy"] == 0.5
+
+
+def endless() -> dict[str, object]:
+    metadata: dict[str, object] = {}
+    metadata["again"] = metadata
+    return metadata
+
+
+@pytest.mark.parametrize(
+    ("metadata", "says"),
+    [
+        ({"where": Path("a")}, "metadata['where'] must be a plain value: a string, a finite number, a "),
+        ({"runs": [{"loss": torch.tensor(1.0)}]}, "metadata['runs'][0]['loss'] must be a plain value"),
+        ({"loss": math.nan}, "metadata['loss'] must be a plain value"),
+        ({1: 2}, "was not written, since it could not be loaded: it has metadata other than plain values"),
+        (calibrated(0.0, 0.5), "since it could not be loaded: it has metadata that mnist_core does not"),
+        ({"a": [0] * 60_000}, "since it could not be loaded: it has metadata other than plain values"),
+        ({"a": "x" * 17 * 2**20}, "since it could not be loaded: it unpacks to more than this network's"),
+        (None, "metadata must be a dict, not nested without end; got None."),
+        (endless(), "metadata must be a dict, not nested without end; got {'again': {...}}."),
+    ],
+)
+def test_metadata_that_could_not_be_loaded_are_not_saved(path: Path, metadata, says: str) -> None:
+    before = path.read_bytes()
+    with pytest.raises(CheckpointError) as failed:
+        save(path, ConvNet(), metadata)
+    assert says in str(failed.value)
+    assert path.read_bytes() == before
+
+
+def test_weights_that_could_not_be_loaded_are_not_saved(tmp_path: Path) -> None:
+    diverged = ConvNet()
+    diverged.fc2.bias.data[3] = math.nan
+    for model, says in (
+        (diverged, "fc2.bias is not all finite"),
+        (torch.nn.Linear(2, 2), "another network's"),
+    ):
+        with pytest.raises(CheckpointError, match=says):
+            save(tmp_path / "weights.pt", model, {})
+    assert not (tmp_path / "weights.pt").exists()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64, torch.bfloat16])
+def test_a_model_in_other_numbers_is_stored_in_32_bits(tmp_path: Path, dtype: torch.dtype) -> None:
+    model = initial_model(TrainConfig()).to(dtype)
+    save(tmp_path / "weights.pt", model, {})
+    assert same(load(tmp_path / "weights.pt")[0], model.float())
 
 
 def test_a_failed_write_says_why_and_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,6 +428,16 @@ def test_a_writer_that_is_killed_leaves_the_old_file_or_the_new(kills: int, tmp_
     assert counted["loaded"] == kills
     assert counted["between"] >= kills / 2, "too few kills fell between opening and renaming to say anything"
     print(f"{kills} kills, {counted['between']} of them between opening and renaming: {kills} whole files")
+
+
+@pytest.mark.parametrize(("umask", "rights"), [(0o022, 0o644), (0o077, 0o600)])
+def test_a_file_has_the_rights_that_the_users_umask_gives(tmp_path: Path, umask: int, rights: int) -> None:
+    before = os.umask(umask)
+    try:
+        save(tmp_path / "weights.pt", ConvNet(), {})
+    finally:
+        os.umask(before)
+    assert (tmp_path / "weights.pt").stat().st_mode & 0o777 == rights
 
 
 def test_the_next_writer_clears_away_what_a_killed_one_left(path: Path) -> None:

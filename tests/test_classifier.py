@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
+from modes import MODES
 from pictures import draw, photograph, scribble, sketch
 from PIL import Image
 from torch import nn
@@ -96,6 +98,77 @@ def test_a_network_in_training_mode_is_read_without_dropout() -> None:
 def test_weights_that_are_not_there_are_missed_in_one_sentence(tmp_path) -> None:
     with pytest.raises(CheckpointError, match=r"nowhere\.pt"):
         Classifier.load(tmp_path / "nowhere.pt")
+
+
+def test_a_weight_that_is_no_number_is_refused_at_the_door() -> None:
+    model = ConvNet()
+    model.cn2.weight.data[3, 2, 1, 0] = math.nan
+    with pytest.raises(CheckpointError, match=r"This network: cn2\.weight is not all finite numbers"):
+        Classifier(model)
+
+
+@pytest.mark.parametrize("ask", ["predict", "read"])
+def test_weights_that_diverge_later_give_no_answer_rather_than_a_wrong_one(ask: str) -> None:
+    classifier = Classifier(ConvNet())
+    classifier.model.fc1.bias.data[5] = math.nan
+    with pytest.raises(ValueError, match="answers are no finite numbers"):
+        getattr(classifier, ask)(some_digit())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("weights.pt",), "A Classifier reads with a network; got str. Classifier.load takes a file"),
+        ((ConvNet(), {"temperature": 1.0}), "A calibration is a Calibration; got dict."),
+    ],
+)
+def test_what_is_no_network_or_no_calibration_is_refused(arguments: tuple[object, ...], says: str) -> None:
+    with pytest.raises(ValueError) as refused:
+        Classifier(*arguments)
+    assert str(refused.value).startswith(says)
+
+
+@pytest.mark.parametrize("path", [5, 0, ["weights.pt"]])
+def test_what_is_no_path_is_refused(path: object) -> None:
+    with pytest.raises(CheckpointError, match="Weights are loaded from a path, or from a file opened for"):
+        Classifier.load(path)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_whatever_mode_the_caller_is_in_a_picture_is_read_alike(mode: str, shipped: Classifier) -> None:
+    expected = shipped.predict(some_digit())
+    with MODES[mode]():
+        assert Classifier.load().predict(some_digit()).probabilities == expected.probabilities
+        assert [found.probabilities for found in shipped.read(some_digit())] == [expected.probabilities]
+
+
+def test_a_network_is_calibrated_without_dropout_and_left_in_its_mode() -> None:
+    model, known = ConvNet(dropout1=0.5, dropout2=0.5), Digits(*digits(100, 1))
+    assert calibrate(model.train(), known) == calibrate(model, known) == calibrate(model.eval(), known)
+    calibrate(model.train(), known)
+    assert model.training
+
+
+class Columns(nn.Module):
+    """Takes ink up to 11 columns wide for a one, wider for a two, each with a probability of its own."""
+
+    def __init__(self, narrow: float, wide: float) -> None:
+        super().__init__()
+        odds = torch.stack([((1 - sure) / 9 * torch.ones(10)) for sure in (narrow, wide)])
+        odds[0, 1], odds[1, 2] = narrow, wide
+        self.answers = nn.Parameter(odds.log())
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        inked, columns = images.amax(dim=(1, 2)) > 0, torch.arange(28)
+        first, last = (28 - inked * (28 - columns)).amin(dim=1), (inked * columns).amax(dim=1)
+        return self.answers[(last - first >= 11).long()]
+
+
+def test_two_likely_digits_win_against_an_unlikely_one_though_their_odds_multiply() -> None:
+    image = np.zeros((100, 100), np.uint8)
+    image[10:90, 20:40] = image[30:70, 50:70] = 255
+    assert [found.guess for found in Classifier(Columns(0.45, 0.15)).read(image)] == [1, 1]
+    assert [found.guess for found in Classifier(Columns(0.45, 0.9)).read(image)] == [2]
 
 
 def test_calibrating_finds_the_temperature_and_refuses_the_share_asked_for() -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mirror import FILES, blank
-from torch.utils.data import TensorDataset
+from modes import MODES
+from PIL import Image
+from torch.utils.data import DataLoader, Subset, TensorDataset
 
 from mnist_core import data
 from mnist_core.config import TrainConfig
@@ -16,7 +20,7 @@ from mnist_core.datasets.digits import NO_DIGIT, Digits, as_tensors, batches, sh
 from mnist_core.datasets.download import DataError, find_folder, mnist_is_here
 from mnist_core.engine import calibrate
 from mnist_core.engine.calibrate import unseen_digits
-from mnist_core.imaging.preprocess import MEAN, STD
+from mnist_core.imaging.preprocess import MEAN, STD, normalise
 
 
 def some_digits(n: int = 10) -> Digits:
@@ -73,6 +77,19 @@ def test_digits_are_normalised_once_with_the_books_mean_and_deviation() -> None:
     assert digits.normalised() is digits.normalised()
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_whatever_mode_the_caller_is_in_digits_are_the_same(mode: str, monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(data, "SYNTHETIC_TEST_SIZE", 10)
+    config = TrainConfig(data="synthetic", train_size=100, non_digits=10)
+    train_data, _ = load_data(config, tmp_path)
+    unseen = unseen_digits(TrainConfig(), train_data)
+    with MODES[mode]():
+        again, _ = load_data(config, tmp_path)
+        assert again == train_data
+        assert torch.equal(as_tensors(again)[0], as_tensors(train_data)[0])
+        assert unseen_digits(TrainConfig(), again) == unseen
+
+
 def test_a_subset_is_the_first_digits_or_the_ones_asked_for() -> None:
     digits = some_digits()
     assert digits.subset(10) is digits
@@ -97,6 +114,8 @@ def test_a_subset_is_the_first_digits_or_the_ones_asked_for() -> None:
             "one for each picture",
         ),
         (torch.zeros(2, 28, 28, dtype=torch.uint8), torch.zeros(2), "one for each picture"),
+        (np.zeros((2, 28, 28), np.uint8), torch.zeros(2), "images must be a tensor; got ndarray"),
+        (torch.zeros(2, 28, 28, dtype=torch.uint8), [1, 2], "labels must be a tensor; got list"),
     ],
 )
 def test_digits_of_another_shape_are_refused(images: torch.Tensor, labels: torch.Tensor, says: str) -> None:
@@ -162,6 +181,113 @@ def test_other_data_sets_give_the_same_tensors() -> None:
     for source in (digits, AsTorchvision(), same, pairs):
         got_images, got_labels = as_tensors(source)
         assert torch.equal(got_images, images) and torch.equal(got_labels, labels)
+
+
+def test_digits_are_a_data_set_of_normalised_images_and_labels() -> None:
+    digits = some_digits()
+    image, label = digits[7]
+    assert torch.equal(image, digits.normalised()[7]) and label == 7 and type(label) is int
+    images, labels = as_tensors(Subset(digits, [3, 1]))
+    assert torch.equal(images, digits.normalised()[[3, 1]]) and labels.tolist() == [3, 1]
+    batch, _ = next(iter(DataLoader(digits, batch_size=4)))
+    assert torch.equal(batch, digits.normalised()[:4])
+
+
+def test_digits_are_equal_when_their_images_and_labels_are() -> None:
+    digits = some_digits()
+    assert digits == Digits(digits.images.clone(), digits.labels.clone())
+    assert digits != Digits(digits.images, digits.labels.flip(0)) and digits != some_digits(11)
+    assert digits != "digits"
+
+
+class WithTransforms:
+    """As torchvision's data sets: what they hold, and what they give of it."""
+
+    def __init__(self, digits: Digits, transform=None, target_transform=None) -> None:
+        self.data, self.targets = digits.images, digits.labels
+        self.transform, self.target_transform = transform, target_transform
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: int) -> tuple[object, object]:
+        image, label = self.data[index], self.targets[index]
+        image = self.transform(image) if self.transform else image
+        return image, self.target_transform(label) if self.target_transform else label
+
+
+def test_transforms_of_images_and_of_labels_are_not_passed_over() -> None:
+    digits = some_digits()
+    turned = WithTransforms(digits, lambda image: normalise(image.flip(1))[0], lambda label: 9 - label)
+    images, labels = as_tensors(turned)
+    assert torch.equal(images, normalise(digits.images.flip(2)))
+    assert torch.equal(labels, 9 - digits.labels)
+    images, _ = as_tensors(WithTransforms(digits))
+    assert torch.equal(images, digits.normalised())
+
+
+NOISE = torch.randn(6, 1, 28, 28)
+TEN = torch.arange(6)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (TensorDataset(NOISE.abs(), TEN), "must be normalised, paper at -0.42; got values from 0"),
+        (TensorDataset(NOISE.clamp(0, 1), TEN), r"Put transforms\.Normalize\(\(0\.1302,\), \(0\.3069,\)\)"),
+        (TensorDataset(NOISE * math.nan, TEN), "got values from nan to nan"),
+        (TensorDataset(NOISE / 0, TEN), "must be normalised"),
+        (
+            TensorDataset((NOISE * 99).to(torch.uint8), TEN),
+            r"got torch\.uint8 \(6, 1, 28, 28\) and torch\.int64",
+        ),
+        (
+            TensorDataset(NOISE, TEN - 100),
+            "Labels must be 0 to 9, or, in a recipe with non_digits, -1 for no",
+        ),
+        (TensorDataset(NOISE, TEN + 77), "got 77 to 82. Leave the others out"),
+        (TensorDataset(NOISE, TEN.float()), r"got torch\.float32 \(6, 1, 28, 28\) and torch\.float32 \(6,\)"),
+        (TensorDataset(NOISE, TEN[:, None]), r"torch\.int64 \(6, 1\)"),
+        (WithTransforms(some_digits(), lambda image: image.float()[None] / 255), "must be normalised"),
+        (WithTransforms(some_digits(), target_transform=str), "must be pairs of normalised images"),
+        ([(Image.new("L", (28, 28)), 3)], "got Image and int"),
+        ([(NOISE[0], 3), (NOISE[1, :, :9], 3)], "must be pairs"),
+        ({"images": NOISE}, "got dict"),
+        (Digits(some_digits().images, TEN.repeat(2)[:10] + 8), "got 8 to 13"),
+    ],
+)
+def test_digits_that_would_be_learnt_wrongly_are_refused(data: object, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        as_tensors(data)
+
+
+def test_what_is_no_digit_is_for_recipes_with_non_digits_alone() -> None:
+    digits = Digits(some_digits().images, torch.full((10,), NO_DIGIT))
+    assert torch.equal(as_tensors(digits)[1], digits.labels)
+    with pytest.raises(ValueError, match="got -1 to -1"):
+        as_tensors(digits, non_digits=False)
+
+
+def test_other_whole_numbers_and_other_precisions_become_what_is_trained_on() -> None:
+    images, labels = as_tensors(TensorDataset(NOISE.double(), TEN.to(torch.uint8)))
+    assert torch.equal(images, NOISE) and torch.equal(labels, TEN)
+    assert (images.dtype, labels.dtype) == (torch.float32, torch.int64)
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"data": "synthetic"}, "mnist_loaders can only do a recipe with data='mnist'; got 'synthetic'."),
+        ({"data": "both"}, "data='mnist'; got 'both'. load_data and fit do all that a recipe says."),
+        ({"non_digits": 100}, "mnist_loaders can only do a recipe with non_digits=0; got 100."),
+        ({"augment": "pen"}, "mnist_loaders can only do a recipe with augment='none'; got 'pen'."),
+    ],
+)
+def test_the_chapters_loaders_refuse_a_recipe_that_they_would_not_follow(
+    fields: dict[str, object], says: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=says):
+        mnist_loaders(TrainConfig(**fields), tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("wrong", [None, 3, "digits", [], [(1, 2)], TensorDataset(torch.zeros(3, 28, 28))])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,12 @@ import pytest
 import torch
 from bars import ANNE, BEN, LONG, TINY, WATCHED, bars, done_some, losses, until
 
-from mnist_core import checkpoint
+from mnist_core import ConvNet, TrainConfig, checkpoint
+from mnist_core.engine.events import Step
 from mnist_core.engine.setup import initial_model
+from mnist_core.inference import predict
 from mnist_core.runs import Runs
+from mnist_core.runs.run import Run
 
 
 def test_the_drawing_on_the_pad_is_read_as_the_run_learns(make_runs: Callable[..., Runs]) -> None:
@@ -81,6 +85,85 @@ def test_an_examination_counts_every_test_digit_and_shows_the_surest_mistakes_fi
     assert np.array_equal(first.picture, bars(50).images[first.index].numpy())
 
 
+def test_an_examination_is_of_the_newest_weights(make_runs: Callable[..., Runs]) -> None:
+    runs = make_runs()
+    run = runs.start(ANNE, replace(LONG, learning_rate=0.05))
+    until(done_some(run))
+    runs.pause(ANNE, run.id)
+    first = runs.examine(ANNE, run.id)
+    assert runs.examine(ANNE, run.id) is first
+    runs.resume(ANNE, run.id)
+    until(done_some(run, 60))
+    runs.pause(ANNE, run.id)
+    second = runs.examine(ANNE, run.id)
+    assert second.step == run.weights_step > first.step
+    said = predict(run.model(), bars(50).images).argmax(dim=1)
+    assert second.mistakes == int((said != bars(50).labels).sum()) < first.mistakes
+    assert not torch.equal(second.confusion, first.confusion)
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[ConvNet]:
+    """The networks that runs train, which they show to nobody."""
+    networks: list[ConvNet] = []
+
+    def made(config: TrainConfig) -> ConvNet:
+        networks.append(initial_model(config))
+        return networks[-1]
+
+    monkeypatch.setattr("mnist_core.runs.control.initial_model", made)
+    return networks
+
+
+def test_weights_that_are_no_numbers_are_never_shown(
+    make_runs: Callable[..., Runs], trained: list[ConvNet]
+) -> None:
+    runs = make_runs()
+    runs.visit(ANNE).pad.ink = bars(4).images[3].numpy()
+    run = runs.start(ANNE, LONG)
+    until(done_some(run))
+    runs.pause(ANNE, run.id)
+    trained[0].fc2.bias.data[0] = math.nan
+    runs.resume(ANNE, run.id)
+    until(lambda: run.state == "diverged")
+    assert all(bool(tensor.isfinite().all()) for tensor in run.weights.values())
+    assert np.isfinite(run.trace.rows()).all()
+    assert runs.classifier_for(ANNE, run.id).predict(bars(4).images[3].numpy()).guess is not None
+
+
+def test_a_last_step_that_spoils_the_weights_ends_in_divergence(
+    make_runs: Callable[..., Runs], trained: list[ConvNet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = make_runs()
+    advance = Run.advance
+
+    def spoiling(run: Run) -> object:
+        event = advance(run)
+        if isinstance(event, Step) and event.step == event.steps:
+            trained[0].fc2.bias.data[0] = math.nan
+        return event
+
+    monkeypatch.setattr(Run, "advance", spoiling)
+    run = runs.start(ANNE, TINY)
+    until(lambda: run.state == "diverged")
+    assert run.note.startswith("The loss is no longer a number. A learning rate of 0.5 is too high")
+    assert all(bool(tensor.isfinite().all()) for tensor in run.weights.values())
+    after = runs.start(ANNE, TINY)
+    until(lambda: after.state == "finished")
+
+
+def test_a_file_with_a_spoilt_calibration_is_refused_when_it_is_uploaded(
+    make_runs: Callable[..., Runs], tmp_path: Path
+) -> None:
+    metadata = {"calibration": {"temperature": "hot", "threshold": 0.5}}
+    weights = initial_model(TINY).state_dict()
+    torch.save({"model": weights, "metadata": metadata}, tmp_path / "hot.pt")
+    runs = make_runs()
+    with pytest.raises(checkpoint.CheckpointError, match=r"temperature must be a number .*; got 'hot'"):
+        runs.upload(ANNE, tmp_path / "hot.pt")
+    assert runs.visit(ANNE).runs == {}
+
+
 def test_kept_runs_are_there_again_after_a_restart(make_runs: Callable[..., Runs], tmp_path: Path) -> None:
     before = make_runs(folder=tmp_path / "runs")
     run = before.start(ANNE, TINY)
@@ -113,12 +196,13 @@ def test_a_run_that_is_kept_appears_in_a_visit_that_begins_later(
 def test_only_so_many_runs_are_kept_and_a_broken_one_hides_no_other(
     make_runs: Callable[..., Runs], tmp_path: Path
 ) -> None:
-    runs = make_runs(replace(WATCHED, kept_runs=2), folder=tmp_path)
+    runs, made = make_runs(replace(WATCHED, kept_runs=2), folder=tmp_path), []
     for _ in range(3):
         run = runs.start(ANNE, replace(TINY, epochs=0.1))
         until(lambda run=run: run.state == "finished")
+        made.append(run.id)
     kept = sorted(path.parent.name for path in tmp_path.glob("*/run.json"))
-    assert len(kept) == 2
+    assert kept == sorted(made[1:])  # the oldest went
     (tmp_path / kept[0] / "run.json").write_text("{", encoding="utf-8")
     assert list(make_runs(folder=tmp_path).visit(ANNE).runs) == kept[1:]
 

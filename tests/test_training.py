@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import math
+import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
+from modes import MODES
+from PIL import Image
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
+from torchvision import transforms
+from torchvision.datasets import VisionDataset
 
 from mnist_core import training
 from mnist_core.config import TrainConfig
 from mnist_core.data import load_data
-from mnist_core.datasets.digits import Digits
+from mnist_core.datasets.digits import NO_DIGIT, Digits
 from mnist_core.engine.events import Change, Evaluation, Event, Finished, Step, Testing
 from mnist_core.engine.optimizers import make_optimizer
 from mnist_core.engine.setup import initial_model, pick_device, resolve
 from mnist_core.engine.train_step import train_step
+from mnist_core.imaging.preprocess import MEAN, STD, normalise
 from mnist_core.model import ConvNet
 from mnist_core.training import fit
 
@@ -40,8 +48,8 @@ def digits(n: int, seed: int) -> Digits:
 LEARN, TEST = digits(200, 1), digits(70, 2)
 
 
-def run(config: TrainConfig = TINY, model: nn.Module | None = None) -> list[Event]:
-    return list(fit(model or initial_model(config), LEARN, TEST, config))
+def run(config: TrainConfig = TINY, model: nn.Module | None = None, learn: object = LEARN) -> list[Event]:
+    return list(fit(model or initial_model(config), learn, TEST, config))
 
 
 def losses(events: list[Event]) -> list[float]:
@@ -202,6 +210,31 @@ def test_a_run_learns_whatever_gradient_mode_its_caller_is_in() -> None:
     assert inside == losses(run())
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("optimizer", ["adadelta", "muon"])
+def test_whatever_mode_the_caller_is_in_the_run_is_the_same(mode: str, optimizer: str) -> None:
+    config = TrainConfig(
+        batch_size=50,
+        optimizer=optimizer,
+        augment="pen",
+        non_digits=1,
+        label_smoothing=0.1,
+        learning_rate=0.05,
+    )
+    expected = run(config)
+    with MODES[mode]():
+        events = run(config)
+    assert losses(events) == losses(expected)
+    assert events[-1].evaluation.loss == expected[-1].evaluation.loss
+
+
+def test_a_network_made_for_inference_alone_cannot_be_trained() -> None:
+    with torch.inference_mode():
+        model = ConvNet()
+    with pytest.raises(ValueError, match=r"made outside of torch\.inference_mode"):
+        run(model=model)
+
+
 def test_whoever_puts_the_model_in_another_mode_between_events_does_no_harm() -> None:
     model = initial_model(TINY)
     got = []
@@ -215,7 +248,8 @@ def test_a_change_of_learning_rate_holds_from_the_next_step() -> None:
     events = fit(initial_model(TINY), LEARN, TEST, TINY)
     rates = [next(events).learning_rate, next(events).learning_rate]
     rates += [events.send(Change(learning_rate=0.125)).learning_rate, next(events).learning_rate]
-    assert rates == [0.5, 0.5, 0.125, 0.125]
+    rates += [events.send(Change(learning_rate=2.0)).learning_rate, next(events).learning_rate]
+    assert rates == [0.5, 0.5, 0.125, 0.125, 2.0, 2.0]
 
 
 def test_a_change_of_momentum_changes_the_run() -> None:
@@ -233,6 +267,10 @@ def test_a_change_that_makes_no_sense_is_refused() -> None:
     next(events)
     with pytest.raises(ValueError, match="Only SGD with momentum has a momentum to change, not adadelta"):
         events.send(Change(momentum=0.5))
+    events = fit(initial_model(TINY), LEARN, TEST, TINY)
+    next(events)
+    with pytest.raises(ValueError, match="A run can be sent a Change; got float"):
+        events.send(0.5)
 
 
 def test_a_triangle_rises_to_the_peak_and_falls_to_nothing() -> None:
@@ -240,7 +278,9 @@ def test_a_triangle_rises_to_the_peak_and_falls_to_nothing() -> None:
     rates = [event.learning_rate for event in run(config) if isinstance(event, Step)]
     top = rates.index(max(rates))
     assert rates[: top + 1] == sorted(rates[: top + 1]) and rates[top:] == sorted(rates[top:], reverse=True)
-    assert max(rates) == pytest.approx(0.1, rel=0.05) and rates[0] < 0.01 and rates[-1] < 0.01
+    assert max(rates) == pytest.approx(0.1, rel=0.05)
+    # Each of the 100 steps has the rate of its middle: half a step after the start, and before the end.
+    assert rates[0] == pytest.approx(0.1 * 0.5 / 10) and rates[-1] == pytest.approx(0.1 * 0.5 / 90)
 
 
 # Recipes
@@ -248,10 +288,10 @@ def test_a_triangle_rises_to_the_peak_and_falls_to_nothing() -> None:
 
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adadelta", "adam", "adamw"])
 def test_each_optimizer_steps_as_torchs_plain_one(optimizer: str) -> None:
-    config = TrainConfig(optimizer=optimizer, learning_rate=0.01, weight_decay=0.1)
+    config = TrainConfig(optimizer=optimizer, learning_rate=0.01, weight_decay=0.1, momentum=0.5)
     plain = {
         "sgd": lambda p: torch.optim.SGD(p, lr=0.01, weight_decay=0.1),
-        "momentum": lambda p: torch.optim.SGD(p, lr=0.01, weight_decay=0.1, momentum=0.9),
+        "momentum": lambda p: torch.optim.SGD(p, lr=0.01, weight_decay=0.1, momentum=0.5),
         "adadelta": lambda p: torch.optim.Adadelta(p, lr=0.01, weight_decay=0.1),
         "adam": lambda p: torch.optim.Adam(p, lr=0.01, weight_decay=0.1),
         "adamw": lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=0.1),
@@ -264,6 +304,29 @@ def test_each_optimizer_steps_as_torchs_plain_one(optimizer: str) -> None:
             train_step(model, optim, LEARN.normalised(), LEARN.labels)
     for ours, theirs in zip(models[0].parameters(), models[1].parameters(), strict=True):
         torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_what_is_no_digit_is_taught_as_all_of_them_and_digits_with_their_smoothing(smoothing: float) -> None:
+    model = initial_model(TINY).eval()
+    labels = LEARN.labels.clone()
+    labels[::3] = NO_DIGIT
+    targets = torch.full((200, 10), 0.1)
+    is_digit = labels != NO_DIGIT
+    targets[is_digit] = (1 - smoothing) * F.one_hot(labels[is_digit], 10) + smoothing / 10
+    with torch.no_grad():
+        expected = -(targets * model(LEARN.normalised())).sum(dim=1).mean()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    options = {"label_smoothing": smoothing, "non_digits": True}
+    loss = train_step(model, optimizer, LEARN.normalised(), labels, **options)
+    assert float(loss) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_a_recipe_with_non_digits_learns_from_them() -> None:
+    labels = LEARN.labels.clone()
+    labels[::3] = NO_DIGIT
+    config = TrainConfig(batch_size=50, non_digits=1)
+    assert run(config, learn=Digits(LEARN.images, labels))[-1].evaluation.n == 70
 
 
 def test_resolving_makes_precision_and_threads_concrete_and_is_done_once() -> None:
@@ -283,8 +346,116 @@ def test_sixteen_bits_learn_as_well_and_keep_the_weights_in_32() -> None:
 def test_the_device_is_chosen_or_taken_by_name() -> None:
     assert pick_device("cpu") == torch.device("cpu")
     assert pick_device() == pick_device("auto")
-    with pytest.raises(ValueError, match="There is no device 'abacus' here; use cpu, cuda, mps or auto"):
+    says = "There is no device 'abacus' here; use cpu, cuda, mps or auto"
+    with pytest.raises(ValueError, match=says):
         pick_device("abacus")
+    with pytest.raises(ValueError, match=says):
+        fit(initial_model(TINY), LEARN, TEST, TINY, "abacus")
+    with pytest.raises(ValueError, match=says):
+        resolve(TrainConfig(precision="auto"), "abacus")
+
+
+@pytest.mark.parametrize("config", [{"epochs": 1}, None, "book"])
+def test_a_recipe_that_is_none_is_refused(config: object) -> None:
+    with pytest.raises(
+        ValueError, match=r"A recipe is a TrainConfig; got .*\. TrainConfig\.from_dict makes one"
+    ):
+        fit(initial_model(TINY), LEARN, TEST, config)
+
+
+class Answers(nn.Module):
+    """Flattens its pictures, and makes what `end` says of ten sums."""
+
+    def __init__(self, end: Callable[[torch.Tensor], torch.Tensor], pixels: int = 784) -> None:
+        super().__init__()
+        self.fc, self.end = nn.Linear(pixels, 10), end
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.end(self.fc(x.flatten(1)))
+
+
+def diverged() -> ConvNet:
+    model = ConvNet()
+    model.cn1.bias.data[0] = math.nan
+    return model
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        (Answers(lambda x: x), r"got \(1, 10\) whose exponentials add up to .* End it with F.log_softmax"),
+        (Answers(lambda x: x.softmax(1)), "End it with F.log_softmax"),
+        (Answers(lambda x: x.log_softmax(1)[:, :5]), r"got \(1, 5\)"),
+        (Answers(lambda x: x.log_softmax(1), pixels=100), "shapes cannot be multiplied"),
+        (ConvNet().double(), "must have float32 weights, .*; got torch.float64"),
+        (ConvNet().half(), "got torch.float16"),
+        (ConvNet().to("meta"), "must have float32 weights"),
+        (ConvNet().requires_grad_(False), "must have weights with requires_grad; got none"),
+        (nn.Flatten(), "must have weights with requires_grad; got none"),
+        (diverged(), "cn1.bias is not all finite numbers"),
+        ("ConvNet", "Expected a network to train; got str"),
+    ],
+)
+def test_a_network_that_cannot_be_trained_is_refused_before_the_first_step(model: object, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        fit(model, LEARN, TEST, TINY)
+
+
+def test_any_network_that_gives_log_probabilities_is_trained() -> None:
+    events = run(TrainConfig(batch_size=16, epochs=3), Answers(lambda x: x.log_softmax(1)))
+    assert events[-1].evaluation.accuracy > 0.9
+
+
+@pytest.mark.parametrize("freeze", [1.0, 0.3, 0.0])
+def test_layers_that_were_frozen_before_stay_as_they_are_during_and_after_a_run(freeze: float) -> None:
+    config = replace(TINY, freeze=freeze)
+    model = initial_model(config)
+    model.cn1.requires_grad_(False)
+    model.cn2.bias.requires_grad_(False)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    run(config, model)
+    learns = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert set(before) - learns == {"cn1.weight", "cn1.bias", "cn2.bias"}
+    changed = {name for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert changed == learns
+
+
+def test_a_process_that_is_forked_while_another_thread_trains_can_train_itself() -> None:
+    script = """
+import os, sys, threading, warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads, as is meant here
+sys.path[:0] = ["tests"]
+from test_training import LEARN, TEST, TINY, fit, initial_model, losses, replace, run
+import torch
+alone = losses(run(replace(TINY, threads=1)))
+state = torch.get_rng_state()
+long = replace(TINY, epochs=100, threads=2)
+training = fit(initial_model(long), LEARN, TEST, long)
+thread = threading.Thread(target=lambda: [next(training) for _ in range(600)])
+thread.start()
+forked = 0
+while thread.is_alive() and forked < 10:
+    child = os.fork()
+    if not child:
+        same = torch.equal(torch.get_rng_state(), state) and losses(run(replace(TINY, threads=1))) == alone
+        list(fit(initial_model(TINY), LEARN, TEST, replace(TINY, threads=2)))
+        os._exit(0 if same else 1)
+    forked += 1
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+        sys.exit("the child trained otherwise")
+thread.join()
+sys.exit(None if forked > 2 else "no fork fell into the training")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=Path(training.__file__).parents[1],
+        env=os.environ | {"PYTHONPATH": "tests/helpers"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 # The chapter's loops
@@ -325,6 +496,17 @@ def test_test_prints_the_books_line_and_returns_loss_and_accuracy(capsys: pytest
     assert capsys.readouterr().out == (
         f"\nTest dataset: Overall Loss: {expected:.4f}, Overall Accuracy: 7/10 (70%)\n\n"
     )
+
+
+def test_test_counts_the_digits_that_come_whatever_the_data_set_holds(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    data = TensorDataset(torch.zeros(10, 1, 28, 28), torch.tensor([3] * 7 + [5] * 3))
+    assert training.test(Constant(), "cpu", DataLoader(data, 2, sampler=[0, 1, 2, 9]))[1] == 0.75
+    assert "Overall Accuracy: 3/4 (75%)" in capsys.readouterr().out
+    assert training.test(Constant(), "cpu", list(DataLoader(data, 5)))[1] == 0.7
+    with pytest.raises(ValueError, match=r"Expected digits to train or test with; got none\."):
+        training.test(Constant(), "cpu", DataLoader(data, 2, sampler=[]))
 
 
 def test_train_steps_as_the_books_loop_does() -> None:
@@ -438,11 +620,76 @@ def test_a_test_loader_is_tested_on_what_its_sampler_gives() -> None:
         (DataLoader(TensorDataset(LEARN.normalised()), 8), "must be pairs"),
         (DataLoader(TensorDataset(LEARN.normalised(), LEARN.labels), None), "needs a batch_size"),
         (DataLoader(TensorDataset(LEARN.normalised(), LEARN.labels), 8, sampler=[]), "got none"),
+        (DataLoader(TensorDataset(LEARN.normalised(), LEARN.labels - 100), 8), "Labels must be 0 to 9"),
+        (DataLoader(TensorDataset(LEARN.normalised(), LEARN.labels - 1), 8), "Labels must be 0 to 9"),
+        (DataLoader(TensorDataset(LEARN.images[:, None] / 255, LEARN.labels), 8), "must be normalised"),
+        (DataLoader(LEARN, 8, collate_fn=lambda _: LEARN.labels), "must be pairs"),
+        (DataLoader(LEARN, 8, collate_fn=lambda _: (LEARN.normalised()[:0], LEARN.labels[:0])), "got none"),
     ],
 )
 def test_a_loader_that_gives_no_digits_is_refused_with_what_it_gave(loader: DataLoader, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         list(fit(initial_model(TINY), loader, TEST, TINY))
+
+
+class Flipped(Dataset[tuple[torch.Tensor, int]]):
+    """The digits of `LEARN`, each flipped or not, anew whenever it is asked for."""
+
+    def __len__(self) -> int:
+        return 200
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        image, label = LEARN[index]
+        return (image.flip(2) if torch.rand(()) < 0.5 else image), label
+
+
+def test_a_data_set_gives_its_items_anew_in_every_epoch() -> None:
+    model = Recorded()
+    before = torch.get_rng_state()
+    run(TrainConfig(batch_size=200, epochs=2), model, Flipped())
+    assert torch.equal(torch.get_rng_state(), before)
+    first, second = ({tuple(image.flatten().tolist()) for image in epoch} for epoch in model.seen)
+    both = {
+        tuple(image.flatten().tolist())
+        for image in torch.cat([LEARN.normalised(), LEARN.normalised().flip(3)])
+    }
+    assert first | second <= both and 50 < len(first - second) < 150
+    assert losses(run(learn=Flipped())) == losses(run(learn=Flipped()))
+
+
+@pytest.mark.parametrize(
+    "same", [LEARN, Subset(LEARN, range(200)), TensorDataset(LEARN.normalised(), LEARN.labels), list(LEARN)]
+)
+def test_the_same_digits_in_another_form_give_the_same_run(same: object) -> None:
+    assert losses(run(learn=same)) == losses(run())
+
+
+def test_a_torchvision_data_set_is_trained_on_as_its_transforms_make_it() -> None:
+    normalised = transforms.Compose([transforms.ToTensor(), transforms.Normalize((MEAN,), (STD,))])
+    assert losses(run(learn=AsTorchvision(normalised, None))) == losses(run())
+    inverted = transforms.Compose([transforms.RandomInvert(1.0), normalised])
+    model = Recorded()
+    run(TrainConfig(batch_size=200, epochs=1), model, AsTorchvision(inverted, lambda label: 9 - label))
+    expected = normalise(255 - LEARN.images).flatten(1).tolist()
+    assert sorted(model.seen[0].flatten(1).tolist()) == sorted(expected)
+    with pytest.raises(ValueError, match=r"must be normalised, paper at -0\.42; got values from 0 to 1\."):
+        run(learn=Subset(AsTorchvision(transforms.ToTensor(), None), range(100)))
+
+
+class AsTorchvision(VisionDataset):
+    """`LEARN`, held and given as torchvision's MNIST does."""
+
+    def __init__(self, transform: object, target_transform: object) -> None:
+        super().__init__(".", transform=transform, target_transform=target_transform)
+        self.data, self.targets = LEARN.images, LEARN.labels
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: int) -> tuple[object, object]:
+        image, label = Image.fromarray(self.data[index].numpy()), int(self.targets[index])
+        image = self.transform(image) if self.transform else image
+        return image, self.target_transform(label) if self.target_transform else label
 
 
 # Real digits

@@ -10,10 +10,10 @@ from itertools import count
 from pathlib import Path
 
 from mnist_core import checkpoint
-from mnist_core.classifier import Calibration
 from mnist_core.config import TrainConfig
 from mnist_core.engine.history import History
 from mnist_core.engine.plots import confusion_figure, loss_figure
+from mnist_core.inference import Calibration
 from mnist_core.model import ConvNet
 
 FILES = ("weights.pt", "weights.json", "history.csv", "loss.png", "confusion.png")

@@ -70,7 +70,8 @@ def _grid(images: torch.Tensor, generator: torch.Generator | None) -> torch.Tens
     x, y = steps[None, None, :] - mean_x, steps[None, :, None] - mean_y  # (N, 1, 28), (N, 28, 1)
     linear = _linear(images, generator)  # (N, 2, 2): where a point goes
     (a, b), (c, d) = (row.unbind(1) for row in linear[..., None, None].unbind(1))  # (N, 1, 1) each
-    nowhere = (images[:, 0] <= _INK) * 1e3  # pixels without ink are put far behind those with some
+    # Pixels without ink are put far behind those with some.
+    nowhere = (images[:, 0] <= _INK).to(images.dtype) * 1e3
     extents = [
         (reached - nowhere).amax((1, 2)) - (reached + nowhere).amin((1, 2)) + 1
         for reached in (a * x + b * y, c * x + d * y)
@@ -101,14 +102,14 @@ def _wobble(images: torch.Tensor, generator: torch.Generator | None) -> torch.Te
     """(N, 2, 28, 28) pixels: a smooth random displacement, to the right and downwards."""
     strength = _rand(images, generator, 1, 1, 1) * WOBBLE
     shape = (len(images), 2, WOBBLE_GRID, WOBBLE_GRID)
-    coarse = torch.randn(shape, generator=generator, device=images.device) * strength
+    coarse = torch.randn(shape, generator=generator, device=images.device, dtype=images.dtype) * strength
     finer = _FINER.to(images.device)
     return finer @ coarse @ finer.T
 
 
 def _finer() -> torch.Tensor:
     """(28, WOBBLE_GRID): how much each coarse grid point weighs at each pixel, by cubic interpolation."""
-    points = torch.eye(WOBBLE_GRID)[None, None]
+    points = torch.eye(WOBBLE_GRID, dtype=torch.float32, device="cpu")[None, None]
     return F.interpolate(points, size=(SIZE, WOBBLE_GRID), mode="bicubic", align_corners=True)[0, 0]
 
 
@@ -117,4 +118,5 @@ _FINER = _finer()
 
 def _rand(images: torch.Tensor, generator: torch.Generator | None, *shape: int) -> torch.Tensor:
     """(N, *shape) uniform from 0 to 1, N being the number of images."""
-    return torch.rand(len(images), *shape, generator=generator, device=images.device)
+    size = (len(images), *shape)
+    return torch.rand(size, generator=generator, device=images.device, dtype=images.dtype)

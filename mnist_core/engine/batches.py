@@ -1,4 +1,4 @@
-"""Batches for a run: of digits in memory, or as a `DataLoader` gives them."""
+"""Batches for a run: of digits in memory, of a data set's items, or as a `DataLoader` gives them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
-from mnist_core.datasets.digits import NO_DIGIT, as_tensors, batches
-from mnist_core.model import CLASSES, IMAGE_SIZE
+from mnist_core.datasets.digits import as_tensors, batches, checked, collated, is_held
+from mnist_core.inference import undisturbed
+
+NO_DIGITS = "Expected digits to train or test with; got none. load_data gives some."
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
@@ -66,6 +68,7 @@ class LoaderBatches(Batches):
 
     loader: DataLoader[Any]
     device: torch.device
+    non_digits: bool = False
 
     @property
     def samples(self) -> int:
@@ -78,20 +81,58 @@ class LoaderBatches(Batches):
 
     def __iter__(self) -> Iterator[Batch]:
         for batch in self.loader:
-            images, labels = _checked(batch)
+            images, labels = checked(batch, non_digits=self.non_digits)
             yield images.to(self.device), labels.to(self.device)
 
 
+@dataclass(frozen=True)
+class ItemBatches(Batches):
+    """A data set that may make its items anew whenever they are read: each is read once in every pass.
+
+    Attributes:
+        size, generator: as of `MemoryBatches`.
+    """
+
+    data: Dataset[Any]
+    size: int
+    device: torch.device
+    generator: torch.Generator | None = None
+    non_digits: bool = False
+
+    @property
+    def samples(self) -> int:
+        return len(self.data)  # type: ignore[arg-type]  # torch's type of a data set has no length
+
+    def __len__(self) -> int:
+        return -(-self.samples // self.size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        n, generator = self.samples, self.generator
+        order = torch.arange(n) if generator is None else torch.randperm(n, generator=generator)
+        for which in order.split(self.size):
+            items = [self.data[i] for i in which.tolist()]
+            images, labels = collated(items, non_digits=self.non_digits)
+            yield images.to(self.device), labels.to(self.device)
+
+
+@undisturbed()
 def batches_of(
-    data: Any, size: int, device: torch.device, generator: torch.Generator | None = None
+    data: Any,
+    size: int,
+    device: torch.device,
+    generator: torch.Generator | None = None,
+    *,
+    non_digits: bool = False,
 ) -> Batches:
     """The batches of whatever holds digits.
 
     Args:
-        data: `Batches` or a `DataLoader`, used as they are, or what `as_tensors` takes.
+        data: `Batches` or a `DataLoader`, used as they are; a data set, with its transforms; or what
+            `as_tensors` takes.
         size: digits per batch; a loader's own counts instead.
         device: where they are wanted.
         generator: shuffles; a loader has its own order.
+        non_digits: whether labels may be `NO_DIGIT`.
 
     Raises:
         ValueError: something that holds no digits was given.
@@ -105,29 +146,17 @@ def batches_of(
                 "A DataLoader to train or test with needs a batch_size and a data set of known length; got "
                 "one without. Give it batch_size, or pass the data set itself."
             )
-        found = LoaderBatches(data, device)
+        found = LoaderBatches(data, device, non_digits)
+    elif isinstance(data, Dataset) and hasattr(data, "__len__") and not is_held(data):
+        found = ItemBatches(data, size, device, generator, non_digits)
     else:
-        images, labels = (tensor.to(device) for tensor in as_tensors(data))
-        found = MemoryBatches(images, labels, size, generator)
-    if not len(found):
-        raise ValueError("Expected digits to train or test with; got none. load_data gives some.")
+        images, labels = as_tensors(data, non_digits=non_digits)
+        found = MemoryBatches(images.to(device), labels.to(device), size, generator)
+    check_some(len(found))
     return found
 
 
-def _checked(batch: Any) -> Batch:
-    """A loader's batch, if it is one of digits. Raises `ValueError`."""
-    pair = isinstance(batch, list | tuple) and len(batch) == 2 and all(map(torch.is_tensor, batch))
-    wanted = "float32 pictures (N, 1, 28, 28) and int64 labels (N,)"
-    if not pair:
-        raise ValueError(f"A DataLoader's batches must be pairs of {wanted}; got {type(batch).__name__}.")
-    images, labels = batch
-    shaped = images.shape[1:] == (1, IMAGE_SIZE, IMAGE_SIZE) and labels.shape == images.shape[:1]
-    if not shaped or images.dtype != torch.float32 or labels.dtype != torch.int64:
-        raise ValueError(
-            f"A DataLoader's batches must be {wanted}; got {images.dtype} {tuple(images.shape)} and "
-            f"{labels.dtype} {tuple(labels.shape)}. mnist_loaders gives such batches."
-        )
-    low, high = (int(label) for label in labels.aminmax())
-    if low < NO_DIGIT or high >= CLASSES:
-        raise ValueError(f"Labels must be 0 to 9 (or {NO_DIGIT} for no digit); got {low} to {high}.")
-    return images, labels
+def check_some(n: int) -> None:
+    """Raise `ValueError` if there are no digits."""
+    if not n:
+        raise ValueError(NO_DIGITS)

@@ -21,6 +21,7 @@ from mnist_core.engine.loop import follow
 from mnist_core.engine.setup import resolve
 from mnist_core.engine.train_step import train_step
 from mnist_core.engine.trainer import Tally, Trainer
+from mnist_core.inference import device_named
 
 Result = TypeVar("Result")
 
@@ -77,7 +78,7 @@ def fit(
     equal a single process's to within rounding, except with dropout and "pen", which are random in each
     process.
     """
-    device = torch.device(device)
+    device = device_named(device)
     trainer = _SharedTrainer(model, resolve(config, device), device, train_data)
     return follow(trainer, batches_of(test_data, config.test_batch_size, device), progress=False)
 

@@ -217,6 +217,12 @@ class Watch:
             return self._diverged(step, "The loss shot up and has stood at 2.303 since: the units are dead")
         return Trouble(False, self._not_learning(step))
 
+    def look_at_test(self, evaluation: Evaluation, last: Step | None) -> Trouble | None:
+        """What is wrong if the weights that the `last` step left no longer give numbers."""
+        if last is None or math.isfinite(evaluation.loss):
+            return None
+        return self._diverged(last, "The loss is no longer a number")
+
     def _diverged(self, step: Step, what: str) -> Trouble:
         name = OPTIMIZER_NAMES[self.config.optimizer]
         better = gentler(self.config.optimizer, step.learning_rate)

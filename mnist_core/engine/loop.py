@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator
 
-from mnist_core.engine.batches import Batches
+from mnist_core.engine.batches import Batches, check_some
 from mnist_core.engine.events import Change, Evaluation, Event, Finished, Testing
 from mnist_core.engine.trainer import Tally, Trainer
 
@@ -43,8 +43,8 @@ def evaluate(
             trainer.tally(tally, *batch)
         if progress:
             trainer.change((yield Testing(tally.n, test_data.samples)))
-    correct, n = int(confusion.trace()), test_data.samples
-    assert confusion.sum() == n
+    correct, n = int(confusion.trace()), int(confusion.sum())
+    check_some(n)
     seconds = trainer.testing_seconds - before
     return Evaluation(
         trainer.step, max(1, trainer.epoch), loss / n, correct / n, correct, n, confusion, seconds

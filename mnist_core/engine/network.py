@@ -1,8 +1,9 @@
-"""The same network, faster to train: derived from `ConvNet.forward` itself."""
+"""The network of a run: checked, and made faster to train, derived from `ConvNet.forward` itself."""
 
 from __future__ import annotations
 
 import functools
+import math
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,8 +12,43 @@ import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
+from mnist_core.checkpoint import check_finite
 from mnist_core.config import TrainConfig
-from mnist_core.model import ConvNet
+from mnist_core.inference import predict
+from mnist_core.model import CLASSES, IMAGE_SIZE, ConvNet
+
+
+def check_network(model: Any) -> None:
+    """Raise `ValueError` unless this is a network that can be trained: finite weights in 32 bits, some of
+    them free to learn, and log-probabilities for answers."""
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"Expected a network to train; got {type(model).__name__}. initial_model gives one.")
+    parameters = list(model.parameters())
+    if any(each.is_meta or each.dtype != torch.float32 or each.is_inference() for each in parameters):
+        raise ValueError(
+            "A network to train must have float32 weights, made outside of torch.inference_mode; got "
+            f"{', '.join(sorted({str(each.dtype) for each in parameters}))}. initial_model gives such a one."
+        )
+    if not any(each.requires_grad for each in parameters):
+        raise ValueError("A network to train must have weights with requires_grad; got none: set it on some.")
+    check_finite(dict(model.named_parameters()), "This network")
+    _check_answer(model)
+
+
+def _check_answer(model: nn.Module) -> None:
+    """Have it read blank paper, which shows in an instant whether it gives what the loss is made for."""
+    wanted = f"from pictures (N, 1, {IMAGE_SIZE}, {IMAGE_SIZE}) to log-probabilities (N, {CLASSES})"
+    try:
+        blank = torch.zeros(1, IMAGE_SIZE, IMAGE_SIZE, dtype=torch.uint8)
+        answer = predict(model, blank)  # (1, 10)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"A network to train must lead {wanted}; got: {error}. See ConvNet.") from error
+    total = answer.exp().sum().item()
+    if answer.shape != (1, CLASSES) or not math.isclose(total, 1, abs_tol=0.01):
+        raise ValueError(
+            f"A network to train must lead {wanted}; got {tuple(answer.shape)} whose exponentials add up to "
+            f"{total:.3g}. End it with F.log_softmax(x, dim=1)."
+        )
 
 
 def training_network(model: nn.Module) -> nn.Module:

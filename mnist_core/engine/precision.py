@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 from mnist_core.config import TrainConfig
 from mnist_core.engine.network import training_network
+from mnist_core.inference import undisturbed
 from mnist_core.model import ConvNet
 
 _BATCH, _STEPS = 64, 2
@@ -30,16 +31,19 @@ def best_precision(device: torch.device) -> str:
     return min(seconds, key=seconds.__getitem__)
 
 
+@undisturbed()
 def step_seconds(precision: str) -> float:
     """Seconds of the fastest of a few training steps; torch's global generator is left alone."""
     with torch.device("meta"):
         shapes = {name: parameter.shape for name, parameter in ConvNet().named_parameters()}
     # In evaluation mode: dropout would draw from torch's global random generator.
-    model = ConvNet.with_weights({name: torch.ones(shape) for name, shape in shapes.items()}, TrainConfig())
+    ones = {name: torch.ones(shape, dtype=torch.float32) for name, shape in shapes.items()}
+    model = ConvNet.with_weights(ones, TrainConfig())
     # torch's stubs leave out this form of `to`.
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network = training_network(model)
-    images, labels = torch.zeros(_BATCH, 1, 28, 28), torch.zeros(_BATCH, dtype=torch.int64)
+    images = torch.zeros(_BATCH, 1, 28, 28, dtype=torch.float32)
+    labels = torch.zeros(_BATCH, dtype=torch.int64)
     best = float("inf")
     for _ in range(1 + _STEPS):
         began = time.perf_counter()

@@ -44,7 +44,7 @@ def train_step(
     with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
         log_probabilities: torch.Tensor = model(images)
     if non_digits:
-        spread = torch.where(labels == NO_DIGIT, 1.0, label_smoothing)
+        spread = torch.where(labels == NO_DIGIT, 1.0, label_smoothing).to(torch.float32)
         losses = F.nll_loss(log_probabilities, labels, reduction="none", ignore_index=NO_DIGIT)
         loss = ((1 - spread) * losses - spread * log_probabilities.mean(dim=1)).mean()
     elif label_smoothing:

@@ -14,13 +14,14 @@ from torch import nn
 from mnist_core.config import TrainConfig
 from mnist_core.datasets.augment import vary
 from mnist_core.datasets.digits import shift
-from mnist_core.engine.batches import Batch, batches_of
+from mnist_core.engine.batches import NO_DIGITS, Batch, batches_of
 from mnist_core.engine.events import Change, Step
 from mnist_core.engine.memory import keep_freed_memory
-from mnist_core.engine.network import training_network
+from mnist_core.engine.network import check_network, training_network
 from mnist_core.engine.optimizers import make_optimizer
-from mnist_core.engine.setup import TURN
+from mnist_core.engine.setup import TURN, fork_between_steps, threads_here
 from mnist_core.engine.train_step import train_step
+from mnist_core.inference import undisturbed
 from mnist_core.model import CLASSES
 
 TRIANGLE_PEAK = 0.1  # where in the run the triangle schedule reaches the recipe's learning rate
@@ -35,6 +36,7 @@ class Tally:
         confusion: int64 (10, 10), how often the row's digit was taken for the column's.
     """
 
+    @undisturbed()
     def __init__(self, device: torch.device) -> None:
         self.n = 0
         exact = torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64
@@ -66,6 +68,7 @@ class Trainer:
 
     dropout = True  # while it trains
 
+    @undisturbed()
     def __init__(self, model: nn.Module, config: TrainConfig, device: torch.device, data: Any) -> None:
         """Start a run.
 
@@ -73,8 +76,13 @@ class Trainer:
             model: moved to `device`.
             config: resolved.
             data: what to train on, as `batches_of` takes it.
+
+        Raises:
+            ValueError: the network cannot be trained, or the data hold no digits.
         """
+        check_network(model)
         keep_freed_memory()
+        fork_between_steps()
         self.config = config
         self.device = device
         # torch's stubs leave out this form of `to`.
@@ -85,7 +93,8 @@ class Trainer:
         self.generator = torch.Generator().manual_seed(config.seed)  # shuffles and shifts
         self._seed = int(torch.randint(2**62, (), generator=self.generator))
         self.reseed(0)
-        self.batches = batches_of(data, config.batch_size, device, self.generator)
+        non_digits = config.non_digits > 0
+        self.batches = batches_of(data, config.batch_size, device, self.generator, non_digits=non_digits)
         self.steps = max(1, round(config.epochs * len(self.batches)))
         self.step, self.epoch, self.seen = 0, 0, 0
         self.seconds = self.testing_seconds = 0.0
@@ -103,13 +112,14 @@ class Trainer:
     @contextmanager
     def turn(self, *, learning: bool = True) -> Iterator[None]:
         """Have the model, torch's global generator and the threads to itself; put them back afterwards."""
-        with TURN, torch.enable_grad():  # whatever mode the caller is in
+        with TURN, undisturbed(), torch.enable_grad():  # whatever mode the caller is in
             began = time.perf_counter()
             everyones, threads = _global_generator(self.device), torch.get_num_threads()
+            wanted = threads_here(self.config.threads)
             outside = everyones.get_state()
             everyones.set_state(self._dropout)
-            if threads != self.config.threads:
-                torch.set_num_threads(self.config.threads)
+            if threads != wanted:
+                torch.set_num_threads(wanted)
             training = learning and self.dropout
             if self.model.training != training:
                 self._switch(training)
@@ -118,7 +128,7 @@ class Trainer:
             finally:
                 self._dropout = everyones.get_state()
                 everyones.set_state(outside)
-                if threads != self.config.threads:
+                if threads != wanted:
                     torch.set_num_threads(threads)
                 if training:
                     self._switch(False)
@@ -149,23 +159,26 @@ class Trainer:
         if batch is None:
             self.epoch += 1
             self._coming = iter(self.batches)
-            batch = next(self._coming)
+            batch = next(self._coming, None)
+        if batch is None or not len(batch[1]):
+            raise ValueError(NO_DIGITS)
         return batch
 
     def _step_unfrozen(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """As `train_step`; layers that are frozen by now, and all that only they need, are left out."""
         done = self.step / self.steps
-        frozen = [getattr(self.model, name) for name, when in freezing(self.config).items() if done >= when]
-        for layer in frozen:
-            layer.requires_grad_(False)
-        if len(frozen) > self._frozen:
-            self._frozen = len(frozen)
+        layers = [getattr(self.model, name) for name, when in freezing(self.config).items() if done >= when]
+        frozen = [each for layer in layers for each in layer.parameters() if each.requires_grad]
+        for parameter in frozen:
+            parameter.requires_grad_(False)
+        if len(layers) > self._frozen:
+            self._frozen = len(layers)
             self.freeze()
         try:
             return self.train_step(images, labels)
         finally:
-            for layer in frozen:
-                layer.requires_grad_(True)  # whoever trains this model next decides anew
+            for parameter in frozen:
+                parameter.requires_grad_(True)  # whoever trains this model next decides anew
 
     def freeze(self) -> None:
         """One more layer, which wants no gradient just now, stops learning: nobody has to know."""
@@ -207,6 +220,8 @@ class Trainer:
         """Do as the caller wishes from the next step on."""
         if change is None:
             return
+        if not isinstance(change, Change):
+            raise ValueError(f"A run can be sent a Change; got {type(change).__name__}. See events.Change.")
         if change.learning_rate is not None:
             self.peak = change.learning_rate
         if change.momentum is not None:

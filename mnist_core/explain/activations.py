@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import sys
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,12 +18,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from mnist_core.config import check_number
 from mnist_core.datasets.digits import Digits
 from mnist_core.imaging.preprocess import normalise
-from mnist_core.inference import evaluating, layer_values
+from mnist_core.inference import check_picture, evaluating, finite, layer_values, undisturbed
 from mnist_core.model import CLASSES, IMAGE_SIZE, POOL_SIZE, ConvNet
 
 STEPS = 16  # points on the way from paper to picture; 32 changed no deletion curve in its third digit
+_MOST_STEPS = 1000  # which are computed at once, in some 200 MB
 _BATCH = 500  # pictures read at a time, to keep memory small
 
 
@@ -113,7 +116,11 @@ def feature_maps(model: ConvNet, picture: np.ndarray) -> dict[str, np.ndarray]:
     Returns:
         picture (1, 28, 28) normalised; cn1 (16, 26, 26); cn2 (32, 24, 24); pool (32, 12, 12); flat (4608,);
         fc1 (64,); fc2 (10,), the logits; log_probabilities (10,).
+
+    Raises:
+        ValueError: not a picture, or the network's answers are no numbers.
     """
+    check_picture(picture)
     values = layer_values(model, picture[None])
     return {name: of_all[0].cpu().numpy() for name, of_all in values.items()}
 
@@ -142,7 +149,7 @@ def worked_pixel(
     maps = feature_maps(model, picture)
     if layer not in ("cn1", "cn2", "pool"):
         raise ValueError(f"A pixel can be worked out in cn1, cn2 and pool; got {layer!r}.")
-    if any(not 0 <= at < size for at, size in zip((index, row, column), maps[layer].shape, strict=True)):
+    if any(at not in range(size) for at, size in zip((index, row, column), maps[layer].shape, strict=True)):
         shape = "x".join(map(str, maps[layer].shape))
         raise ValueError(f"{layer} is {shape}; it has no map {index}, row {row}, column {column}.")
     after = float(maps[layer][index, row, column])
@@ -159,6 +166,7 @@ def worked_pixel(
     return WorkedPixel(patch, weights, products, total, bias, total + bias, after)
 
 
+@undisturbed()
 def ink_that_mattered(model: ConvNet, picture: np.ndarray, digit: int, steps: int = STEPS) -> np.ndarray:
     """How much each pixel's ink spoke for `digit` (positive) or against it (negative).
 
@@ -174,18 +182,20 @@ def ink_that_mattered(model: ConvNet, picture: np.ndarray, digit: int, steps: in
         (28, 28) float32, in units of log-probability; 0 where there is no ink.
 
     Raises:
-        ValueError: no such digit.
+        ValueError: not a picture, no such digit, no steps, or the network's answers are no numbers.
     """
-    if digit not in range(CLASSES):
-        raise ValueError(f"A digit is a whole number from 0 to 9; got {digit!r}.")
+    check_picture(picture)
+    digit = int(check_number("A digit", digit, 0, CLASSES - 1, whole=True))
+    steps = int(check_number("steps", steps, 1, _MOST_STEPS, whole=True))
     paper, inked = _input(model, np.zeros_like(picture)), _input(model, picture)
-    share = ((torch.arange(steps, device=inked.device) + 0.5) / steps).reshape(-1, 1, 1, 1)
+    share = ((torch.arange(steps, device=inked.device, dtype=inked.dtype) + 0.5) / steps).reshape(-1, 1, 1, 1)
     with evaluating(model), torch.enable_grad():
         way = (paper + share * (inked - paper)).requires_grad_()  # (steps, 1, 28, 28)
-        (slope,) = torch.autograd.grad(model(way)[:, digit].sum(), way)
+        (slope,) = torch.autograd.grad(finite(model(way))[:, digit].sum(), way)
     return (slope.mean(dim=0) * (inked - paper)[0])[0].cpu().numpy()
 
 
+@undisturbed()
 def hidden(model: ConvNet, pictures: np.ndarray | torch.Tensor) -> np.ndarray:
     """Pictures uint8 (N, 28, 28) -> float32 (N, 64): what the last layer decides by."""
     parts = torch.as_tensor(pictures).split(_BATCH)
@@ -199,17 +209,22 @@ def nearest(
 
     Args:
         digits: where to look; 2,000 of them take a fraction of a second.
-        count: how many to return.
+        count: how many to return, as long as there are so many.
 
     Returns:
         Their indices in `digits`, nearest first, int64 (count,); and how far they are, float32 (count,), in
         the 64 dimensions of `hidden`.
+
+    Raises:
+        ValueError: not a picture, or a count below 1.
     """
+    check_picture(picture)
     return nearest_in(hidden(model, digits.images), hidden(model, picture[None])[0], count)
 
 
 def nearest_in(known: np.ndarray, point: np.ndarray, count: int = 8) -> tuple[np.ndarray, np.ndarray]:
     """Of the rows of `known` (N, 64), the `count` nearest to `point` (64,), as `nearest` gives them."""
+    check_number("count", count, 1, sys.maxsize, whole=True)
     away = np.sqrt(np.square(known - point).sum(axis=1))
     indices = np.argsort(away, kind="stable")[:count]
     return indices, away[indices]

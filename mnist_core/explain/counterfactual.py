@@ -15,8 +15,9 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from mnist_core.config import check_number
 from mnist_core.imaging.preprocess import normalise, place
-from mnist_core.inference import predict
+from mnist_core.inference import check_picture, evaluating, predict, undisturbed
 from mnist_core.model import CLASSES, ConvNet
 
 BUDGET = 0.20  # of the drawing's ink
@@ -71,6 +72,7 @@ class _Draft:
     lead: float = math.inf
 
 
+@undisturbed()
 def smallest_edit(
     model: ConvNet, picture: np.ndarray, target: int | None = None, budget: float = BUDGET
 ) -> Edit | None:
@@ -81,17 +83,25 @@ def smallest_edit(
     answer, from which unneeded dabs are then removed.
 
     Args:
-        model: the network, in evaluation mode.
+        model: the network, which is read without dropout.
         picture: (28, 28) uint8, as `preprocess` returns it, with ink in it.
         target: the digit it is to become; None for the easier of the two likeliest others, or, if neither
             is within reach, the next likeliest that is.
         budget: the most that may be drawn and erased, as a share of the picture's ink.
 
     Raises:
-        ValueError: a blank picture, or a target that is no digit or is read already.
+        ValueError: not a picture, a blank one, a target that is no digit or is read already, a budget that is
+            no number, or a network whose answers are no numbers.
     """
+    check_picture(picture)
+    budget = check_number("budget", budget, 0, 100)
     if not picture.any():
         raise ValueError("Expected a picture with ink in it; got a blank one. Draw a digit first.")
+    with evaluating(model):
+        return _smallest_edit(model, picture, target, budget)
+
+
+def _smallest_edit(model: ConvNet, picture: np.ndarray, target: int | None, budget: float) -> Edit | None:
     order = _read(model, picture[None])[0].argsort()[::-1]
     if target is None:
         for others in (order[1:3], order[3:4], order[4:5]):
@@ -99,15 +109,16 @@ def smallest_edit(
             if any(found):
                 return min(filter(None, found), key=lambda edit: edit.change)
         return None
-    if target not in range(CLASSES) or target == order[0]:
+    if isinstance(target, bool) or target not in range(CLASSES) or target == order[0]:
         raise ValueError(
             f"Expected a digit from 0 to 9 other than {order[0]}, which is read now; got {target!r}."
         )
-    return _Search(model, picture, target, budget).run()
+    return _Search(model, picture, int(target), budget).run()
 
 
 def pen_width(picture: np.ndarray) -> float:
     """The width in pixels of the pen that drew (28, 28): its ink over half the length of its edge."""
+    check_picture(picture)
     ink = picture.astype(np.float32) / 255
     rows, columns = np.gradient(np.pad(ink, 1))
     return float(np.clip(2 * ink.sum() / np.hypot(rows, columns).sum(), 1.5, 5.0))
@@ -191,7 +202,7 @@ def _slope(model: ConvNet, ink: np.ndarray, target: int) -> np.ndarray:
     """The gradient, by pixel, of the target's lead over the likeliest other digit: (28, 28)."""
     with torch.enable_grad():
         pixels = torch.from_numpy(ink).requires_grad_()
-        scores = model(normalise(pixels * 255))[0]
+        scores = model(normalise(pixels * 255).to(model.cn1.weight.device))[0]
         others = scores.clone()
         others[target] = -torch.inf
         (slope,) = torch.autograd.grad(scores[target] - others.max(), pixels)

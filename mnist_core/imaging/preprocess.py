@@ -10,6 +10,7 @@ unchanged.
 from __future__ import annotations
 
 import functools
+import math
 
 import numpy as np
 import torch
@@ -36,14 +37,16 @@ def preprocess(image: Image.Image | np.ndarray) -> np.ndarray:
             light on dark, any size.
 
     Raises:
-        ValueError: not a picture of that kind.
+        ValueError: not a picture of that kind, one whose file is damaged, or one whose values are no grey
+            levels.
     """
     return place(find_ink(image))
 
 
 def normalise(images: np.ndarray | torch.Tensor) -> torch.Tensor:
     """uint8 images (28, 28) or (N, 28, 28) -> float32 (N, 1, 28, 28), the network's input."""
-    pixels = torch.as_tensor(images).reshape(-1, 1, SIZE, SIZE)
+    pixels = images if torch.is_tensor(images) else torch.from_numpy(images)
+    pixels = pixels.reshape(-1, 1, *pixels.shape[-2:])
     return pixels.to(torch.float32).div_(255).sub_(MEAN).div_(STD)
 
 
@@ -66,6 +69,11 @@ def find_ink(image: Image.Image | np.ndarray) -> np.ndarray:
     if min(picture.size) > 2 * SIZE and any(map(is_photograph, frames, papers)):
         return photographed_ink(picture.convert("L"))
     ink = functools.reduce(np.maximum, map(_distance, bands, papers))
+    if ink.max() == 1 and max(band.max() for band in bands) == 1:
+        raise ValueError(
+            "Expected a picture with grey levels from 0 to 255; got one of 0 and 1 alone, which is all but "
+            "black. Multiply a mask by 255."
+        )
     return _stretch(ink) if ink.max() >= FAINTEST else np.zeros_like(ink)
 
 
@@ -144,7 +152,18 @@ def _picture(image: Image.Image | np.ndarray) -> Image.Image:
         raise ValueError(
             f"Expected a picture with pixels; got {image.width}x{image.height}. Give one at least 1x1."
         )
-    return _plain(ImageOps.exif_transpose(image))
+    return _plain(_upright(image))
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The right way up, and read to its end: until now it may only have been opened."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception as error:  # PIL's readers raise whatever a damaged file leads them to
+        raise ValueError(
+            f"Expected a picture that can be read; got one that is damaged or cut short ({error}). Save it "
+            "again as PNG or JPEG."
+        ) from error
 
 
 def _plain(image: Image.Image) -> Image.Image:
@@ -153,17 +172,37 @@ def _plain(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         image = _sixteen_bits(image)
     if image.has_transparency_data:
-        image = _on_paper(image.convert("RGBA"))
+        image = _on_paper(_converted(image, "RGBA"))
     elif image.mode not in ("L", "RGB"):
-        image = image.convert("L" if image.mode == "1" else "RGB")
+        image = _converted(image, "L" if image.mode == "1" else "RGB")
     return image.reduce(factor) if factor > 1 else image
 
 
+def _converted(image: Image.Image, mode: str) -> Image.Image:
+    try:
+        return image.convert(mode)
+    except ValueError as error:
+        raise ValueError(
+            f"Expected a picture in grey or in colours; got one of mode {image.mode}, which PIL does not "
+            f"convert to {mode}. Convert it first."
+        ) from error
+
+
 def _sixteen_bits(image: Image.Image) -> Image.Image:
-    """Whole numbers beyond 8 bits, or fractions -> "L", the brightest value becoming white."""
+    """Whole numbers beyond 8 bits, or fractions -> "L", the brightest value becoming white.
+
+    Values below 0 are black, unless nothing else could be seen: then the lowest is.
+    """
     values = np.asarray(image, np.float64)
-    highest = max(float(values.max()), 1.0)
-    return Image.fromarray((values.clip(0) * (255 / highest)).astype(np.uint8))
+    lowest, highest = float(values.min()), float(values.max())
+    if not math.isfinite(lowest + highest):
+        raise ValueError(
+            f"Expected a picture of finite numbers; got some from {lowest:g} to {highest:g}. "
+            "numpy.nan_to_num puts others in their place."
+        )
+    if lowest < 0 and highest * 255 < FAINTEST:
+        values, highest = values - lowest, highest - lowest
+    return Image.fromarray((values.clip(0) * (255 / max(highest, 1.0))).astype(np.uint8))
 
 
 def _on_paper(image: Image.Image) -> Image.Image:

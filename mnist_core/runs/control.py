@@ -343,7 +343,10 @@ class Runs(Visits):
         if run.history.last is not None and run.gpu is None:
             self.pace.note(run.history.last)
         if state == "finished" and run.calibration is None:
-            run.calibrated(calibrate(run.model(), self.digits.unseen(run.config)))
+            try:
+                run.calibrated(calibrate(run.model(), self.digits.unseen(run.config)))
+            except ValueError as error:  # the weights answer with no numbers: then they stay uncalibrated
+                run.note = str(error)
         if self._archive and state in ("finished", "stopped") and run.weights_step:
             self._archive.keep(run, state)
 

@@ -18,6 +18,7 @@ from torch.utils.data import TensorDataset
 
 from mnist_core.config import TrainConfig
 from mnist_core.datasets.augment import vary
+from mnist_core.datasets.digits import Digits, as_tensors
 from mnist_core.engine.batches import Batch, Batches, batches_of
 from mnist_core.engine.events import Step
 from mnist_core.engine.loop import evaluate, follow
@@ -65,6 +66,7 @@ def begin(
     model = copy.deepcopy(start).to(device).eval()
     pictures = torch.from_numpy(np.stack([picture for picture, _ in drawings]))  # (N, 28, 28) uint8
     labels = torch.tensor([digit for _, digit in drawings])
+    as_tensors(Digits(pictures, labels), non_digits=False)  # or says what they lack
     generator = torch.Generator().manual_seed(run.config.seed)
     batches = MixedBatches(pictures, labels, data[0], device, generator)
     return model, _events(run, _FineTuner(model, run.config, device, batches), batches, data[1])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import pickle
 import time
 from collections.abc import Callable, Generator
@@ -20,8 +19,8 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from mnist_core.config import TrainConfig
-from mnist_core.engine import network, setup
 from mnist_core.engine.events import Event, Finished
+from mnist_core.engine.setup import fork_between_steps as fork_between_steps  # also for who lends a GPU
 from mnist_core.engine.setup import initial_model
 from mnist_core.runs.run import Beginning, Events
 from mnist_core.training import fit
@@ -76,13 +75,6 @@ def begin(worker: Worker, config: TrainConfig, data: tuple[TensorDataset, Tensor
     train_data, test_data = (tuple(tensor.numpy() for tensor in each.tensors) for each in data)
     model = initial_model(config).eval()
     return model, _unpacked(worker(config.to_dict(), train_data, test_data), model)
-
-
-def fork_between_steps() -> None:
-    """From now on, have this process fork only while no run takes a step, so that the new process finds what
-    a step holds free: torch's global generator, above all, which it would wait for forever."""
-    for lock in (setup.TURN, network.TRACING):
-        os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
 
 
 def _packed(events: list[Event], model: nn.Module) -> bytes:

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from mnist_core.classifier import Calibration, Classifier
+from mnist_core.classifier import Classifier
 from mnist_core.config import TrainConfig
 from mnist_core.engine.events import Change, Evaluation, Event, Finished, Step, Testing
 from mnist_core.engine.history import History, Rows, Trouble, Watch
-from mnist_core.inference import predict
+from mnist_core.inference import Calibration, predict
 from mnist_core.model import CLASSES, ConvNet
 from mnist_core.runs.examine import Examination
 
@@ -154,6 +154,7 @@ class Run:
             self.trouble = self._watch.look(event, self.history.smoothed)
         elif isinstance(event, Evaluation):
             self.history.add_evaluation(event)
+            self.trouble = self._watch.look_at_test(event, self.history.last) or self.trouble
         elif isinstance(event, Finished):
             self.snapshot(event.step)
         return event
@@ -169,17 +170,24 @@ class Run:
         """Take a snapshot, and read the drawing on the visitor's pad with it."""
         ink, last = self.pad.ink, self.history.last
         step = last.step if last is not None else 0
-        if self.trouble is None or not self.trouble.fatal:
-            self.snapshot(step)
-        if ink is not None and self._model is not None and step:
+        if self.trouble is not None and self.trouble.fatal:
+            return
+        if self._model is not None and self.snapshot(step) and ink is not None and step:
             self.trace.add(step, *predict(self._model, ink[None]).exp()[0].tolist())
 
-    def snapshot(self, step: int) -> None:
-        """Copy the weights: reading, downloads and examinations never touch the model in training."""
+    def snapshot(self, step: int) -> bool:
+        """Copy the weights: reading, downloads and examinations never touch the model in training.
+
+        Returns:
+            Whether they are finite; if not, the last ones that were are kept.
+        """
         assert self._model is not None
         weights = {name: value.detach().cpu().clone() for name, value in self._model.state_dict().items()}
+        if not all(bool(value.isfinite().all()) for value in weights.values()):
+            return False
         self.weights, self.weights_step = weights, step
         self.kernels.add(step, *weights["cn1.weight"].flatten().tolist())
+        return True
 
     def model(self) -> ConvNet:
         """A network of its own with the newest snapshot, in evaluation mode."""
@@ -201,7 +209,7 @@ class Run:
         self.weights_step = int(metadata.get("step") or 0)
         self.kernels.add(self.weights_step, *self.weights["cn1.weight"].flatten().tolist())
         known = metadata.get("calibration")
-        self.calibration = Calibration(**known) if known else None
+        self.calibration = Calibration.from_dict(known) if known else None
 
     def calibrated(self, calibration: Calibration) -> None:
         """From now on the run's classifier says when it is not sure."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from mnist_core.datasets import augment
 from mnist_core.datasets.augment import SHARE, repen, vary
 from mnist_core.datasets.synthetic import digits
 from mnist_core.imaging.preprocess import CENTRE, INK_SIZE, MEAN, STD, normalise
@@ -66,6 +67,32 @@ def test_pens_get_thicker_and_thinner_and_strokes_stay(pictures: torch.Tensor) -
     ratio = after.sum((1, 2, 3)) / before.sum((1, 2, 3))
     assert ratio.min() < 0.7 and ratio.max() > 1.4
     assert (after >= before * 0.25 - 1e-6).all()
+
+
+def test_a_turn_keeps_right_angles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ink of a cross is spread alike in all directions, and stays so however it is turned."""
+    for name in ("SLANT", "STRETCH", "SHRINK", "WOBBLE", "PEN"):
+        monkeypatch.setattr(augment, name, 0.0)
+    monkeypatch.setattr(augment, "TURN", 0.7)
+    cross = torch.zeros(200, 28, 28, dtype=torch.uint8)
+    cross[:, 13:15, 4:24] = cross[:, 4:24, 13:15] = 255
+    turned = ink(vary(normalise(cross), seeded(), share=1.0))[:, 0].numpy()
+    ratios, leans = [], []
+    for picture in turned:
+        rows, columns = np.nonzero(picture > 0.02)
+        spread = np.linalg.eigvalsh(np.cov(rows, columns, aweights=picture[rows, columns]))
+        ratios.append(spread[1] / spread[0])
+        leans.append(picture[:8].sum(axis=0) @ np.arange(28) / picture[:8].sum())  # of the upper arm, columns
+    assert np.mean(ratios) < 1.1
+    assert np.ptp(leans) > 6  # they are turned, both ways
+    assert min(leans) < 12 and max(leans) > 15
+
+
+def test_varied_strokes_are_as_strong_as_those_given(pictures: torch.Tensor) -> None:
+    varied = ink(vary(pictures, seeded(), share=1.0))
+    torch.testing.assert_close(varied.amax((1, 2, 3)), torch.ones(len(varied)))
+    full, before = ((each > 0.95).float().sum() for each in (varied, ink(pictures)))
+    assert 0.85 < full / before < 1.2
 
 
 def test_a_blank_picture_stays_blank() -> None:

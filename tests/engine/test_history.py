@@ -12,7 +12,7 @@ import torch
 from bars import TINY
 
 from mnist_core.engine.events import Evaluation, Step
-from mnist_core.engine.history import Curve, History, Rows, Watch
+from mnist_core.engine.history import Curve, History, Rows, Trouble, Watch
 from mnist_core.runs.run import Run, images_per_second, seconds_left
 
 
@@ -111,6 +111,65 @@ def test_progress_says_how_fast_and_how_long() -> None:
     run.history.add_step(Step(10, 30, 1, 100, 10, 2.0, 0.5, 2.0))
     assert images_per_second(run) == 50
     assert seconds_left(run) == pytest.approx(4.0)
+    run.history.add_evaluation(evaluation_of(10, 0.9, seconds=1.5))
+    assert seconds_left(run) == pytest.approx(4.0 + 2 * 1.5)  # two more epochs end in an evaluation
+    run.history.add_step(Step(30, 30, 3, 300, 10, 2.0, 0.5, 6.0))
+    run.history.add_evaluation(evaluation_of(20, 0.9, seconds=1.0))
+    assert seconds_left(run) == pytest.approx(1.0)
+    run.history.add_evaluation(evaluation_of(30, 0.9, seconds=1.0))
+    assert seconds_left(run) == 0
+
+
+def evaluation_of(step: int, accuracy: float, *, loss: float = 1.0, seconds: float = 0.1) -> Evaluation:
+    """An evaluation after a step."""
+    right = round(10_000 * accuracy)
+    return Evaluation(step, 1, loss, accuracy, right, 10_000, torch.zeros(10, 10), seconds)
+
+
+def stepped(history: History, *losses: float, steps: int = 1000) -> History:
+    """The history after steps with these losses, a second each."""
+    for loss in losses:
+        number = history.last.step + 1 if history.last else 1
+        history.add_step(Step(number, steps, 1, number * 10, 10, loss, 0.5, float(number)))
+    return history
+
+
+def test_the_smoothed_loss_is_not_drawn_towards_nought_at_first() -> None:
+    assert stepped(History(), 2.3).smoothed == pytest.approx(2.3)
+    assert stepped(History(), *[0.7] * 25).smoothed == pytest.approx(0.7)
+    # A run of 1,000 steps is smoothed over 10: each loss weighs 0.9 of the next one.
+    assert stepped(History(), 2.0, 1.0).smoothed == pytest.approx((0.9 * 2.0 + 1.0) / 1.9)
+
+
+def test_an_accuracy_is_reached_when_it_is_measured_for_the_first_time() -> None:
+    history = History()
+    for accuracy in (0.97, 0.985, 0.991, 0.982, 0.995):
+        stepped(history, 1.0)
+        history.add_evaluation(evaluation_of(history.last.step, accuracy))
+    assert history.reached == {0.98: 2.0, 0.99: 3.0}
+
+
+def test_a_smoothed_loss_three_times_that_of_guessing_has_diverged_from_the_fifth_step_on() -> None:
+    def look(step: int, smoothed: float) -> Trouble | None:
+        return Watch(TINY).look(Step(step, 30, 1, 10 * step, 10, 20.0, 0.5, 0.1), smoothed)
+
+    assert look(5, 7.0).fatal and look(30, 900.0).fatal
+    assert look(5, 7.0).says.startswith("The loss shot up to 20. A learning rate of 0.5 is too high for ")
+    assert look(4, 7.0) is None and look(5, 6.8) is None
+
+
+def test_a_loss_that_shot_up_and_fell_flat_means_dead_units() -> None:
+    watch, losses = Watch(TINY), [6.0] + [2.31] * 120
+    said = [watch.look(Step(n, 500, 1, n, 1, loss, 0.5, n / 100), 2.31) for n, loss in enumerate(losses, 1)]
+    assert said[98] is None and said[99].fatal
+    assert said[99].says.startswith("The loss shot up and has stood at 2.303 since: the units are dead")
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
+def test_weights_that_the_last_step_spoilt_are_noticed_at_the_evaluation(loss: float) -> None:
+    watch, last = Watch(TINY), Step(30, 30, 3, 300, 10, 2.0, 0.5, 6.0)
+    assert watch.look_at_test(evaluation_of(30, 0.1, loss=loss), last).fatal
+    assert watch.look_at_test(evaluation_of(30, 0.1), last) is None
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf, 5000.0])

@@ -7,6 +7,7 @@ import inspect
 import numpy as np
 import pytest
 import torch
+from modes import MODES
 from numpy.lib.stride_tricks import sliding_window_view
 
 from mnist_core import Classifier, ConvNet
@@ -147,6 +148,73 @@ def test_pixels_and_kernels_that_do_not_exist_are_refused(model: ConvNet) -> Non
         kernels(model, "pool")
     with pytest.raises(ValueError, match="a whole number from 0 to 9; got 10"):
         ink_that_mattered(model, blank, 10)
+
+
+NO_PICTURES = [
+    np.zeros((28, 28)),
+    np.zeros((28, 28), np.float32),
+    np.zeros((280, 280), np.uint8),
+    np.zeros((1, 28, 28), np.uint8),
+    [[0] * 28] * 28,
+    None,
+]
+
+
+@pytest.mark.parametrize("picture", NO_PICTURES)
+def test_what_is_no_picture_is_refused_wherever_one_is_looked_at(picture: object, model: ConvNet) -> None:
+    looks = (
+        lambda: feature_maps(model, picture),
+        lambda: worked_pixel(model, picture, "cn1", 0, 0, 0),
+        lambda: ink_that_mattered(model, picture, 3),
+        lambda: nearest(model, picture, Digits(*digits(5, 0))),
+    )
+    for look in looks:
+        with pytest.raises(ValueError, match=r"Expected a picture, uint8 \(28, 28\); got .* makes such "):
+            look()
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda m, p: ink_that_mattered(m, p, 3, steps=0), "steps must be a whole number from 1 to 1000; "),
+        (lambda m, p: ink_that_mattered(m, p, 3, steps=1.5), "steps must be a whole number .*; got 1.5"),
+        (lambda m, p: ink_that_mattered(m, p, True), "A digit must be a whole number from 0 to 9; got True"),
+        (lambda m, p: ink_that_mattered(m, p, 3.0), "A digit must be a whole number from 0 to 9; got 3.0"),
+        (lambda m, p: nearest(m, p, Digits(*digits(5, 0)), count=-1), "count must be a whole number from 1"),
+        (lambda m, p: worked_pixel(m, p, "cn1", 0.5, 0, 0), "it has no map 0.5, row 0, column 0"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused(call, says: str, model: ConvNet) -> None:
+    with pytest.raises(ValueError, match=says):
+        call(model, digits(1, 0)[0][0].numpy())
+
+
+def test_weights_that_diverged_explain_nothing() -> None:
+    model = ConvNet()
+    model.fc1.weight.data[0, 0] = np.nan
+    picture = digits(1, 0)[0][0].numpy()
+    for look in (feature_maps, lambda m, p: ink_that_mattered(m, p, 3)):
+        with pytest.raises(ValueError, match="answers are no finite numbers"):
+            look(model, picture)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_whatever_mode_the_caller_is_in_the_same_is_seen(mode: str, model: ConvNet) -> None:
+    picture, label = read_correctly(model, 1)[0]
+    known = Digits(*digits(20, 1))
+    expected, near = ink_that_mattered(model, picture, label), nearest(model, picture, known)
+    with MODES[mode]():
+        np.testing.assert_array_equal(ink_that_mattered(model, picture, label), expected)
+        np.testing.assert_array_equal(nearest(model, picture, known), near)
+
+
+def test_the_gradient_is_taken_in_the_middle_of_every_step(model: ConvNet) -> None:
+    picture, label = read_correctly(model, 1)[0]
+    paper, inked = normalise(np.zeros_like(picture)), normalise(picture)
+    half = ((paper + inked) / 2).requires_grad_()
+    (slope,) = torch.autograd.grad(model(half)[0, label], half)
+    expected = (slope * (inked - paper))[0, 0].numpy()
+    np.testing.assert_allclose(ink_that_mattered(model, picture, label, steps=1), expected, atol=1e-6)
 
 
 def test_looking_leaves_the_model_its_gradients_and_chance_as_they_were() -> None:

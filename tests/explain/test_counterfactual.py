@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import math
 import statistics
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from modes import MODES
 
 from mnist_core import Classifier
 from mnist_core.datasets.synthetic import digits
@@ -96,6 +100,54 @@ def test_what_cannot_be_edited_is_refused(classifier: Classifier) -> None:
         smallest_edit(classifier.model, np.zeros((28, 28), np.uint8))
     with pytest.raises(ValueError, match=f"other than {label}, which is read now; got {label}"):
         smallest_edit(classifier.model, picture, label)
+
+
+@pytest.mark.parametrize("picture", [np.ones((28, 28)), np.ones((280, 280), np.uint8), np.ones(784)])
+def test_what_is_no_picture_is_refused(classifier: Classifier, picture: np.ndarray) -> None:
+    for look in (lambda: smallest_edit(classifier.model, picture), lambda: pen_width(picture)):
+        with pytest.raises(ValueError, match=r"Expected a picture, uint8 \(28, 28\); got .* makes such "):
+            look()
+
+
+@pytest.mark.parametrize("budget", [math.nan, -0.1, "all", None])
+def test_a_budget_that_is_no_share_is_refused(classifier: Classifier, budget: object) -> None:
+    (picture, _), *_ = drawings_read_correctly(classifier, 1)
+    with pytest.raises(ValueError, match="budget must be a number from 0 to 100; got"):
+        smallest_edit(classifier.model, picture, budget=budget)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_whatever_mode_the_caller_and_the_network_are_in_the_edit_is_the_same(
+    classifier: Classifier, mode: str
+) -> None:
+    (picture, _), *_ = drawings_read_correctly(classifier, 1)
+    expected = smallest_edit(classifier.model, picture)
+    training = copy.deepcopy(classifier.model).train()
+    with MODES[mode]():
+        edit = smallest_edit(training, picture)
+    assert edit.dabs == expected.dabs and edit.probability == expected.probability
+    assert training.training
+
+
+def test_of_the_two_likeliest_others_the_one_within_the_smaller_edit_is_taken(classifier: Classifier) -> None:
+    pictures = drawings_read_correctly(classifier, FEW)
+    for at, smaller in ((5, 0), (2, 1)):  # the likelier of the others is nearer in one, farther in one
+        picture, _ = pictures[at]
+        order = np.argsort(classifier.predict(picture).probabilities)[::-1]
+        edits = [smallest_edit(classifier.model, picture, int(other)) for other in order[1:3]]
+        assert edits[smaller].change < edits[1 - smaller].change
+        assert smallest_edit(classifier.model, picture).dabs == edits[smaller].dabs
+
+
+def test_no_dab_of_an_edit_is_unneeded(classifier: Classifier) -> None:
+    pictures = drawings_read_correctly(classifier, FEW)
+    for at, target in ((6, 2), (18, 7)):  # the search for these makes a dab that a later one makes idle
+        picture, _ = pictures[at]
+        edit = smallest_edit(classifier.model, picture, target)
+        for dab in edit.dabs:
+            fewer = replace(edit, dabs=tuple(other for other in edit.dabs if other != dab))
+            ink = (redrawn(picture, fewer) * 255).round().astype(np.uint8)
+            assert classifier.predict(ink).guess != target
 
 
 @pytest.mark.parametrize("width", [2, 3, 4])

@@ -18,6 +18,8 @@ from mnist_core.imaging.preprocess import (
     MEAN,
     STD,
     denormalise,
+    find_ink,
+    ink_box,
     normalise,
     preprocess,
     upright_size,
@@ -189,6 +191,149 @@ def test_what_is_no_picture_is_refused_with_what_was_expected(given: object, mes
     with pytest.raises(ValueError) as error:
         preprocess(given)  # type: ignore[arg-type]
     assert str(error.value) == message
+
+
+def file_of(image: Image.Image, kind: str = "PNG", share: float = 1.0) -> Image.Image:
+    """A picture as it is opened from a file of which only a share is there."""
+    whole = io.BytesIO()
+    image.save(whole, kind)
+    return Image.open(io.BytesIO(whole.getvalue()[: int(len(whole.getvalue()) * share)]))
+
+
+def closed() -> Image.Image:
+    image = file_of(digit(3))
+    image.close()
+    return image
+
+
+@pytest.mark.parametrize(
+    "image",
+    [file_of(digit(3), "PNG", 0.6), file_of(digit(3), "JPEG", 0.6), file_of(digit(3), "TIFF", 0.6), closed()],
+)
+def test_a_file_that_is_cut_short_is_no_blank_picture(image: Image.Image) -> None:
+    with pytest.raises(ValueError, match="Expected a picture that can be read; got one that is damaged or"):
+        preprocess(image)
+
+
+def test_a_mode_that_cannot_be_converted_is_named() -> None:
+    with pytest.raises(ValueError, match="got one of mode La, which PIL does not convert to RGBA"):
+        preprocess(Image.new("La", (28, 28)))
+
+
+def fractions(values: np.ndarray) -> Image.Image:
+    return Image.fromarray(values.astype(np.float32))
+
+
+INK = 1 - np.asarray(digit(2)) / 255  # 0 for paper, 1 for ink
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_a_picture_of_fractions_with_one_that_is_no_number_is_refused(number: float) -> None:
+    values = INK.copy()
+    values[3, 5] = number
+    with pytest.raises(ValueError, match=f"Expected a picture of finite numbers; got some from .*{number:g}"):
+        preprocess(fractions(values))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [INK - 1, -INK, -255 * INK, INK * 0.05 - 1, (INK - MEAN) / STD, 3000 * INK - 400, INK * 0.5, 1e30 * INK],
+)
+def test_fractions_are_read_whatever_their_range(values: np.ndarray) -> None:
+    if np.ptp(values) >= 0.1:
+        assert alike(preprocess(fractions(values)), preprocess(digit(2))) > 0.9
+    else:
+        assert not preprocess(fractions(values)).any()
+
+
+@pytest.mark.parametrize("values", [1000 * INK - 1000, -1000 * INK, 60_000 * INK - 500])
+def test_large_and_negative_whole_numbers_are_read_whatever_their_range(values: np.ndarray) -> None:
+    assert alike(preprocess(Image.fromarray(values.astype(np.int32))), preprocess(digit(2))) > 0.9
+
+
+@pytest.mark.parametrize("value", [-3.0, 0.0, 7.0])
+def test_fractions_that_are_all_alike_are_blank(value: float) -> None:
+    assert not preprocess(fractions(np.full((40, 40), value))).any()
+
+
+def test_a_mask_of_zeros_and_ones_is_refused_and_not_taken_for_blank_paper() -> None:
+    mask = (INK > 0.5).astype(np.uint8)
+    for given in (mask, np.dstack([mask] * 3), Image.fromarray(mask)):
+        with pytest.raises(ValueError, match=r"got one of 0 and 1 alone, .* Multiply a mask by 255\."):
+            preprocess(given)
+    assert np.array_equal(preprocess(mask * 255), preprocess(Image.fromarray(mask.astype(np.int32))))
+    assert not preprocess(np.full((28, 28), 1, np.uint8)).any()
+
+
+@pytest.mark.parametrize(("ink", "hidden"), [(255, 0), (0, 255), (255, 255), (0, 0)])
+def test_what_is_hidden_under_full_transparency_does_not_count(ink: int, hidden: int) -> None:
+    inked = np.asarray(digit(6)) < 128
+    sticker = np.full((280, 280, 4), hidden, np.uint8)
+    sticker[inked] = ink
+    sticker[..., 3] = inked * 255
+    assert alike(preprocess(sticker), preprocess(digit(6))) > 0.9
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_paper_is_what_most_of_all_four_sides_show(turned: bool) -> None:
+    """The ends of a long sheet are all ink, and its sides are paper."""
+    sheet = np.full((300, 100), 255, np.uint8)
+    sheet[:20] = sheet[-20:] = sheet[100:200, 40:60] = 0
+    ink = find_ink(sheet.T if turned else sheet)
+    ink = ink.T if turned else ink
+    assert ink[150, 50] == ink[5, 50] == 255
+    assert ink[150, 5] == ink[60, 50] == 0
+
+
+def test_a_photograph_in_which_one_colour_alone_varies_is_a_photograph() -> None:
+    """On yellowish paper under uneven light the blue may vary alone: there is no ink in it."""
+    blue = np.random.default_rng(0).normal(np.linspace(40, 160, 200), 6, (200, 200)).clip(0, 255)
+    photo = np.full((200, 200, 3), 210, np.uint8)
+    photo[..., 2] = blue
+    assert not preprocess(photo).any()
+
+
+def photographed(height: int, width: int, *boxes: tuple[int, int, int, int], ink: int = 30) -> np.ndarray:
+    """A photograph of grey paper in uneven light with dark boxes (left, top, right, bottom) on it."""
+    rng = np.random.default_rng(0)
+    light = np.linspace(1.0, 0.6, width)[None, :] * np.linspace(1.0, 0.9, height)[:, None]
+    grey = np.full((height, width), 200.0)
+    for left, top, right, bottom in boxes:
+        grey[top:bottom, left:right] = ink
+    return (grey * light + rng.normal(0, 5, (height, width))).clip(0, 255).astype(np.uint8)
+
+
+DIGIT = (100, 60, 112, 140)  # a stem: left, top, right, bottom
+
+
+def ink_found(photo: np.ndarray) -> tuple[int, int, int, int]:
+    return ink_box(find_ink(photo))
+
+
+@pytest.mark.parametrize(("height", "width"), [(200, 300), (300, 200), (200, 200)])
+@pytest.mark.parametrize("side", ["left", "top", "right", "bottom"])
+def test_a_table_at_any_edge_of_a_photograph_is_no_ink(height: int, width: int, side: str) -> None:
+    table = {
+        "left": (0, 20, 15, height - 20),
+        "right": (width - 15, 20, width, height - 20),
+        "top": (20, 0, width - 20, 15),
+        "bottom": (20, height - 15, width - 20, height),
+    }[side]
+    assert ink_found(photographed(height, width, DIGIT, table)) == pytest.approx(DIGIT, abs=2)
+
+
+def test_dirt_on_a_photograph_is_no_ink() -> None:
+    dirt = [(30, 30, 34, 34), (170, 40, 174, 43), (40, 150, 43, 154)]
+    assert ink_found(photographed(200, 200, DIGIT, *dirt)) == pytest.approx(DIGIT, abs=2)
+    large = (150, 60, 170, 80)
+    assert ink_found(photographed(200, 200, DIGIT, large))[2] == pytest.approx(170, abs=2)
+
+
+@pytest.mark.parametrize("height", [124, 140])
+def test_ink_near_the_border_of_a_photograph_is_found_whole(height: int) -> None:
+    """At 124 rows the light is estimated from cells of 20, of which the lowest hold 4 of the picture's."""
+    low = (90, 50, 104, 121)
+    assert ink_found(photographed(height, 200, low, ink=130)) == pytest.approx(low, abs=1)
 
 
 def test_photographs_show_the_ink_that_was_drawn() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -66,6 +67,12 @@ def test_ink_that_hangs_together_is_an_atom_and_specks_are_none() -> None:
     assert atoms(np.zeros((50, 50), np.uint8)) == []
 
 
+def test_atoms_come_by_their_middles_not_by_their_left_edges() -> None:
+    ink = np.zeros((100, 200), np.uint8)
+    ink[80:90, 0:150] = ink[10:60, 20:40] = 255  # a long bar that begins further left, below a stem
+    assert [piece.box for piece in atoms(ink)] == [(20, 10, 40, 60), (0, 80, 150, 90)]
+
+
 def test_joined_pieces_keep_their_places() -> None:
     joined = join([box(10, 0, 20, 40), box(30, 20, 50, 40)])
     assert joined.box == (10, 0, 50, 40) and joined.ink.shape == (40, 40)
@@ -89,6 +96,17 @@ def test_two_tall_parts_that_stand_clear_are_two_digits_even_if_together_they_lo
     one, other = box(0, 0, 20, 80), box(50, 0, 70, 80)
     found = best_reading([one, other], lambda pieces: np.full(len(pieces), -0.3))
     assert [piece.box for piece in found] == [one.box, other.box]
+
+
+def test_a_broad_digit_must_be_likelier_than_two_narrow_ones() -> None:
+    one, other = box(0, 0, 55, 50), box(55, 0, 75, 20)  # the second is too low for its gap to count
+    pair = (0, 0, 75, 50)  # one and a half as broad as high
+
+    def reader(whole: float) -> Callable[[list[Piece]], np.ndarray]:
+        return lambda pieces: np.array([whole if piece.box == pair else -0.5 for piece in pieces])
+
+    assert [piece.box for piece in best_reading([one, other], reader(-0.7))] == [one.box, other.box]
+    assert [piece.box for piece in best_reading([one, other], reader(-0.01))] == [pair]
 
 
 def two_rings() -> np.ndarray:
@@ -150,6 +168,14 @@ def test_cuts_that_are_read_alike_outweigh_a_single_one_that_is_a_little_surer()
     tried = [Cut(place, 0.0, 0.0) for place in (0.3, 0.45, 0.5, 0.55)]
     read = halves_read((1, 0.99, 7, 0.99), (4, 0.95, 2, 0.95), (4, 0.96, 2, 0.96), (4, 0.95, 2, 0.95))
     assert best_cut(tried, read, whole=float(np.log(0.1))) is tried[2]
+
+
+def test_a_broad_half_that_is_no_digit_may_be_several_if_the_piece_is_broad_enough() -> None:
+    read, whole = halves_read((4, 0.3, 2, 0.99)), float(np.log(0.12))
+    broad = Cut(0.6, 0.0, 0.0, breadths=(1.2, 0.8))
+    assert best_cut([broad], read, whole) is broad
+    for narrower in ((1.0, 1.0), (1.2, 0.5)):
+        assert best_cut([replace(broad, breadths=narrower)], read, whole) is None
 
 
 def test_a_parted_pieces_boxes_stay_where_its_ink_was() -> None:

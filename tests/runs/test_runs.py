@@ -81,7 +81,10 @@ def test_the_learning_rate_changes_from_the_next_step_on_and_the_plot_is_marked(
     until(done_some(run))
     runs.change(ANNE, run.id, learning_rate=0.25)
     until(lambda: run.history.last.learning_rate == 0.25)
-    assert [said for _, said in run.history.changes] == ["rate 0.25"]
+    runs.change(ANNE, run.id, learning_rate=0.75)  # and it may rise
+    until(lambda: run.history.last.learning_rate == 0.75)
+    assert [said for _, said in run.history.changes] == ["rate 0.25", "rate 0.75"]
+    assert run.learning_rate == 0.75
     with pytest.raises(RunError, match=r"Only SGD with momentum has a momentum, not Adadelta\."):
         runs.change(ANNE, run.id, momentum=0.5)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.data import TensorDataset
@@ -58,6 +59,17 @@ def test_non_digits_are_mixed_into_mnist_too(data_folder: Path) -> None:
     config = TrainConfig(train_size=200, non_digits=30)
     kept, _ = DigitStore(data_folder).get(config)
     assert _equal(kept, load_data(config, data_folder)[0])
+
+
+def test_a_recipe_gets_no_more_of_mnist_than_it_asks_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digits = _some(150)
+    monkeypatch.setattr("mnist_core.runs.store.load_mnist", lambda *_, **__: digits)
+    store = DigitStore(tmp_path)
+    for size in (100, 120):
+        kept, tested = store.get(TrainConfig(train_size=size))
+        assert _equal(kept, digits.subset(size)) and _equal(tested, digits)
 
 
 def test_every_drawing_is_counted(few_tests: None, tmp_path: Path) -> None:
@@ -141,6 +153,32 @@ def test_fine_tuning_varies_drawings_on_white_paper() -> None:
     torch.testing.assert_close(theirs.amin(dim=(1, 2, 3)), paper, atol=1e-5, rtol=0)
     assert bool((theirs.amax(dim=(1, 2, 3)) > (0.8 - MEAN) / STD).all())
     assert float(theirs.max()) <= (1 - MEAN) / STD + 1e-5
+
+
+def test_fine_tuning_never_sees_a_drawing_twice_alike() -> None:
+    drawing = _some(1)
+    known = TensorDataset(normalise(_some(50).images), _some(50).labels)
+    batches = fine_tuning.MixedBatches(
+        drawing.images, drawing.labels, known, torch.device("cpu"), torch.Generator().manual_seed(0)
+    )
+    seen = torch.cat([images[: fine_tuning.DRAWN] for images, _ in list(batches)[:5]])
+    assert len({image.numpy().tobytes() for image in seen.sub(MEAN).mul(8).round()}) > 0.7 * len(seen)
+
+
+@pytest.mark.parametrize(
+    ("drawing", "label", "says"),
+    [
+        (np.zeros((28, 28), np.uint8), 77, "Labels must be 0 to 9"),
+        (np.zeros((28, 28), np.uint8), -1, "Labels must be 0 to 9"),
+        (np.zeros((28, 28)), 3, "images must be uint8"),
+    ],
+)
+def test_drawings_that_are_none_are_refused_before_the_first_step(drawing, label: int, says: str) -> None:
+    digits, device = _some(20), torch.device("cpu")
+    known = TensorDataset(digits.normalised(), digits.labels)
+    run = Run("fine-tuning", resolve(fine_tuning.recipe(None, mnist_is_here=False), device))
+    with pytest.raises(ValueError, match=says):
+        fine_tuning.begin(run, ConvNet(), [(drawing, label)], (known, known), device)
 
 
 def test_fine_tuning_takes_a_new_learning_rate_while_it_is_under_way() -> None:
