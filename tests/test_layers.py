@@ -29,7 +29,7 @@ PARTS = {
     "training": "config engine inference",
     "runs": "checkpoint classifier config data datasets engine imaging inference model training",
     "benchmark": "classifier config data datasets engine imaging model training",
-    "cli": "benchmark checkpoint classifier config data datasets engine model training",
+    "cli": "benchmark checkpoint classifier config data datasets engine inference model training",
     "__init__": "checkpoint classifier config data datasets engine model training",
     "__main__": "cli",
     "page": "classifier config data datasets engine explain imaging model playground runs",
