@@ -186,7 +186,7 @@ def test_every_control_of_fine_tuning_and_of_uploaded_weights(page: Any) -> None
     page.get_by_role("button", name="Label it 7").click()
     page.get_by_role("button", name="Fine-tune on this drawing").click()
     until_state(page, "finished")
-    page.get_by_role("button", name="Undo", exact=True).last.click()
+    page.locator("#train-status").get_by_role("button", name="Undo").click()
     until(page, lambda: page.locator("#results .results").count() == 0)
     page.locator("#watcher input[type=file]").set_input_files(SHIPPED_WEIGHTS)
     until(page, lambda: "is ready to use" in page.locator("#train-status").inner_text())

@@ -103,7 +103,7 @@ def test_a_runs_name_is_text_on_every_tab(own_url: str, open_at: Callable[..., A
     page.get_by_role("option", name=TEXT).click()
     assert page.locator("#read-by input").input_value() == TEXT
     page.get_by_role("tab", name="Look inside").click()
-    until(page, lambda: f"The weights are those of {TEXT}." in text_of(page, ".inside-answer"))
+    until(page, lambda: f"Read by {TEXT}." in text_of(page, ".inside-answer"))
     assert nothing_ran(page)
 
     page.get_by_role("tab", name="Draw").click()
