@@ -85,7 +85,7 @@ class Layout:
             self.status: status.status(run, runs.slot.place(run) if run else 0, runs.digits.progress),
             self.plot: loss_plot(run, compared),
             self.trace: trace_plot(run),
-            self.reading: f"{run.id} {run.weights_step}" if run is not None else None,
+            self.reading: [run.id, run.name, run.weights_step] if run is not None else None,
             self.said: status.announcement(run),
         }
         if panel:
