@@ -431,10 +431,10 @@ alone = losses(run(replace(TINY, threads=1)))
 state = torch.get_rng_state()
 long = replace(TINY, epochs=100, threads=2)
 training = fit(initial_model(long), LEARN, TEST, long)
-thread = threading.Thread(target=lambda: [next(training) for _ in range(600)])
+thread = threading.Thread(target=lambda: [next(training) for _ in range(300)])
 thread.start()
 forked = 0
-while thread.is_alive() and forked < 10:
+while thread.is_alive() and forked < 4:
     child = os.fork()
     if not child:
         same = torch.equal(torch.get_rng_state(), state) and losses(run(replace(TINY, threads=1))) == alone
@@ -444,7 +444,7 @@ while thread.is_alive() and forked < 10:
     if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
         sys.exit("the child trained otherwise")
 thread.join()
-sys.exit(None if forked > 2 else "no fork fell into the training")
+sys.exit(None if forked > 1 else "no fork fell into the training")
 """
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -452,7 +452,7 @@ sys.exit(None if forked > 2 else "no fork fell into the training")
         env=os.environ | {"PYTHONPATH": "tests/helpers"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr

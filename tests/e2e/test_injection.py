@@ -76,6 +76,7 @@ def draw(page: Any, pad: str) -> None:
     page.mouse.up()
 
 
+@pytest.mark.full
 def test_a_runs_name_is_text_on_every_tab(own_url: str, open_at: Callable[..., Any]) -> None:
     page = open_at(own_url, **QUICK)
     draw(page, "#watcher")
