@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -124,3 +125,15 @@ def test_a_run_that_is_not_the_visits_own_shows_the_built_in_model() -> None:
     assert look(SECRET, "someone-elses", drawing, ViewRequest()) == look(
         SECRET, "shipped", drawing, ViewRequest()
     )
+
+
+@pytest.mark.mnist
+def test_the_nearest_training_images_of_a_seven_are_sevens(
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MNIST_DATA_DIR", str(data_folder))
+    sheet = Image.new("L", (200, 200), 255)
+    ImageDraw.Draw(sheet).line([(60, 50), (140, 50), (90, 150)], fill=0, width=14, joint="curve")
+    shown = look(SECRET, "shipped", Drawing(1, sheet), ViewRequest(open=frozenset({"nearest"})))
+    assert [each["label"] for each in shown["nearest"]].count(7) >= 5
+    orjson.dumps(shown)

@@ -227,7 +227,7 @@ def _nearest(classifier: Classifier, picture: np.ndarray, order: np.ndarray, req
         return [], str(error)
     if model not in _known_points:
         _known_points[model] = hidden(model, digits.images)
-    indices, away = nearest_in(_known_points[model], hidden(model, picture)[0], NEIGHBOURS)
+    indices, away = nearest_in(_known_points[model], hidden(model, picture[None])[0], NEIGHBOURS)
     labels = digits.labels[indices].tolist()
     said = (
         f"Of {len(digits):,} training images, these lie nearest in the 64 numbers that the last layer "
