@@ -14,7 +14,7 @@ from train_tab import until, until_state
 from mnist_core.classifier import SHIPPED_WEIGHTS
 from mnist_core.playground import TOYS
 
-pytestmark = [pytest.mark.browser, pytest.mark.mnist]
+pytestmark = [pytest.mark.browser, pytest.mark.mnist, pytest.mark.full]
 
 INSIDE_PAD = "#inside .pad canvas"
 TRAIN_PAD = "#watcher canvas"
