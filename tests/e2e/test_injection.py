@@ -86,12 +86,14 @@ def test_a_runs_name_is_text_on_every_tab(own_url: str, open_at: Callable[..., A
     assert page.get_by_role("button", name=f"Delete {TEXT}").get_attribute("title") == f"Delete {TEXT}"
     for panel in ("Confusion", "Mistakes", "Export", "Runs"):
         page.get_by_role("button", name=panel, exact=True).click()
+        page.locator(f"#results [aria-pressed=true]:text-is('{panel}')").wait_for()
         until(page, lambda: TEXT in text_of(page, "#results"))
     assert nothing_ran(page)
 
     train(page, f"{TEXT[:-1]}2")  # another one, to compare them
-    for box in page.locator("#results input[type=checkbox]").all():
-        box.check()
+    for place in (0, 1):
+        page.locator("#results input[type=checkbox]").nth(place).check()
+        page.locator("#results input[type=checkbox][checked]").nth(place).wait_for()
     names = page.locator("#loss-plot .chart-name")
     until(page, lambda: names.all_text_contents() == [TEXT[:14]] * 2)
     assert TEXT in text_of(page, "#loss-plot svg title")
