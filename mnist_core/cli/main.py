@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from mnist_core.cli.flags import parser
-from mnist_core.cli.interruption import Interruption
+from mnist_core.cli.interruption import Interruption, tell_interrupted
 from mnist_core.cli.output import flush, prepare, tell
 from mnist_core.cli.usage import UsageError
 
@@ -28,13 +28,10 @@ def main(arguments: list[str] | None = None) -> int:
             return _run(arguments, interruption)
         except BrokenPipeError:
             return 0
-        # An exception that a signal raised may come out as another one, when it passed through an import.
-        except BaseException as error:
-            if interruption.number is not None and not isinstance(error, ValueError):
-                tell("interrupted.", before="\n")  # which the terminal shows after ^C
-                return interruption.status
-            if not isinstance(error, (ValueError, OSError)):
-                raise
+        except KeyboardInterrupt:
+            tell_interrupted()
+            return interruption.status
+        except (ValueError, OSError) as error:
             tell(str(error))
             return USAGE if isinstance(error, UsageError) else FAILURE
 
@@ -42,7 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(arguments: list[str] | None, interruption: Interruption) -> int:
     try:
         options = parser().parse_args(arguments)
-        command = import_module(f"mnist_core.cli.{options.command}")  # loads torch
+        with interruption.at_once():
+            command = import_module(f"mnist_core.cli.{options.command}")  # and torch
         status: int = command.run(options, interruption)
         return status
     finally:

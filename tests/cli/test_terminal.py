@@ -59,6 +59,24 @@ def test_kill_saves(tmp_path: Path) -> None:
     assert 0 < saved_steps(tmp_path / "run") < 2000
 
 
+def test_ctrl_c_while_the_command_is_loaded_ends_it_even_if_an_import_swallows_it() -> None:
+    program = """
+import signal, sys
+from mnist_core.cli import main
+
+def interrupted(name):
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except BaseException:
+        pass
+
+main.import_module = interrupted
+sys.exit(main.main(["predict", "/nowhere.png"]))
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "\nmnist_core: interrupted.\n")
+
+
 def test_what_nohup_ignores_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
