@@ -32,6 +32,8 @@ def train(
         optim: steps the model's parameters.
         epoch: is printed.
     """
+    n = len(train_dataloader.sampler)  # digits in an epoch: the data set's, unless a sampler says otherwise
+    seen = 0
     model.train()
     for b_i, (X, y) in enumerate(train_dataloader):
         X, y = X.to(device), y.to(device)
@@ -41,8 +43,8 @@ def train(
         loss.backward()
         optim.step()
         if b_i % LOG_EVERY == 0:
-            n = len(train_dataloader.dataset)
-            print(train_line(epoch, b_i, len(train_dataloader), len(X), n, loss.item()))
+            print(train_line(epoch, seen, n, b_i, len(train_dataloader), loss.item()))
+        seen += len(X)
 
 
 def test(model: nn.Module, device: str | torch.device, test_dataloader: Any) -> tuple[float, float]:
@@ -70,9 +72,12 @@ def test(model: nn.Module, device: str | torch.device, test_dataloader: Any) -> 
     return loss, success / n
 
 
-def train_line(epoch: int, b_i: int, batches: int, size: int, n: int, loss: float) -> str:
-    """The book's line for batch `b_i`, from 0, of `batches` with `size` digits each, of `n` in all."""
-    return f"epoch: {epoch} [{b_i * size} / {n}] ({100.0 * b_i / batches:.0f}%) \t training loss: {loss:.6f}"
+def train_line(epoch: int, seen: int, n: int, b_i: int, batches: int, loss: float) -> str:
+    """The book's line for batch `b_i`, from 0, of `batches`: `seen` of the epoch's `n` digits came before it.
+
+    The book multiplies `b_i` by the size of this batch, which is wrong where the last one is smaller.
+    """
+    return f"epoch: {epoch} [{seen} / {n}] ({100.0 * b_i / batches:.0f}%) \t training loss: {loss:.6f}"
 
 
 def test_line(loss: float, correct: int, n: int) -> str:

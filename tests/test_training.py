@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from modes import MODES
 from PIL import Image
 from torch import nn
-from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, RandomSampler, Sampler, Subset, TensorDataset
 from torchvision import transforms
 from torchvision.datasets import VisionDataset
 
@@ -472,9 +472,9 @@ class Constant(nn.Module):
         return self.bias.expand(len(x), 10)
 
 
-def loader(n: int, batch_size: int) -> DataLoader:
+def loader(n: int, batch_size: int, sampler: Sampler[int] | None = None) -> DataLoader:
     data = TensorDataset(torch.zeros(n, 1, 28, 28), torch.full((n,), 3))
-    return DataLoader(data, batch_size=batch_size)
+    return DataLoader(data, batch_size=batch_size, sampler=sampler)
 
 
 def test_train_prints_the_books_line_every_ten_batches(capsys: pytest.CaptureFixture[str]) -> None:
@@ -486,6 +486,24 @@ def test_train_prints_the_books_line_every_ten_batches(capsys: pytest.CaptureFix
         f"epoch: 2 [40 / 84] (48%) \t training loss: {loss:.6f}\n"
         f"epoch: 2 [80 / 84] (95%) \t training loss: {loss:.6f}\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("data", "positions"),
+    [
+        (loader(43, 4), ["0 / 43", "40 / 43"]),  # the eleventh batch holds three
+        (loader(164, 4, RandomSampler(range(164), num_samples=84)), ["0 / 84", "40 / 84", "80 / 84"]),
+        (loader(10, 4, RandomSampler(range(10), num_samples=42)), ["0 / 42", "40 / 42"]),
+    ],
+    ids=["a smaller last batch", "a sampler that leaves digits out", "a sampler that repeats digits"],
+)
+def test_train_prints_how_many_digits_came_before_a_batch(
+    data: DataLoader, positions: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = Constant()
+    training.train(model, "cpu", data, torch.optim.SGD(model.parameters(), lr=0.0), epoch=1)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("[")[1].split("]")[0] for line in lines] == positions
 
 
 def test_test_prints_the_books_line_and_returns_loss_and_accuracy(capsys: pytest.CaptureFixture[str]) -> None:

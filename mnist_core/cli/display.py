@@ -52,7 +52,7 @@ class Display:
             says = f"epoch {step.epoch}, loss {step.loss:.4f}, {speed:,.0f} images/s"
             self._draw("training", step.step, step.steps, says)
         elif b_i % LOG_EVERY == 0:
-            self.line(train_line(step.epoch, b_i, batches, batch_size, n, step.loss))
+            self.line(train_line(step.epoch, b_i * batch_size, n, b_i, batches, step.loss))
 
     def download(self, came: int, total: int) -> None:
         """Report how many bytes of MNIST have come."""
