@@ -24,7 +24,7 @@ from mnist_core.datasets.digits import Digits
 from mnist_core.engine import distributed
 from mnist_core.engine.calibrate import calibrate, unseen_digits
 from mnist_core.engine.events import Evaluation, Event, Step
-from mnist_core.engine.history import History, Watch
+from mnist_core.engine.history import History, Trouble, Watch
 from mnist_core.engine.setup import initial_model, pick_device, resolve
 from mnist_core.model import ConvNet
 from mnist_core.training import LOG_EVERY, fit, test_line
@@ -112,16 +112,21 @@ def _follow(events: Iterable[Event], config: TrainConfig, n: int, display: Displ
         if isinstance(event, Step):
             history.add_step(event)
             display.step(event, batches, config.batch_size, n)
-            trouble = watch.look(event, history.smoothed)
-            if trouble and trouble.fatal:
-                raise ValueError(trouble.says)
+            _check(watch.look(event, history.smoothed))
         elif isinstance(event, Evaluation):
             history.add_evaluation(event)
             display.line(test_line(event.loss, event.correct, event.n))
+            _check(watch.look_at_test(event, history.last))
         if stop(event):
             display.line("Interrupted: the weights are as they were after the last step.")
             break
     return history
+
+
+def _check(trouble: Trouble | None) -> None:
+    """Raise `ValueError` if a run is not to go on."""
+    if trouble is not None and trouble.fatal:
+        raise ValueError(trouble.says)
 
 
 def _agreed(interruption: Interruption, device: torch.device) -> Stop:

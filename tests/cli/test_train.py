@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from mnist_core.classifier import Classifier
 from mnist_core.cli import run_folder, train
 from mnist_core.cli.main import main
 from mnist_core.config import TrainConfig, knobs
+from mnist_core.engine.events import Evaluation
 
 SHORT = [*DRAWN, "--epochs=1"]  # 20 steps
 FIVE = {"weights.pt", "weights.json", "history.csv", "loss.png", "confusion.png"}
@@ -224,6 +227,21 @@ def test_the_signals_are_as_they_were_afterwards() -> None:
 def test_a_run_that_diverges_says_why_and_writes_nothing(tmp_path: Path, refusal) -> None:
     said = refusal(1, *SHORT, "--optimizer=sgd", "--learning-rate=100", f"--out={tmp_path}")
     assert "A learning rate of 100 is too high for plain SGD" in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_its_last_step_spoils_says_why_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal
+) -> None:
+    def spoilt(*arguments, **options):
+        for event in fit(*arguments, **options):
+            yield replace(event, loss=math.nan) if isinstance(event, Evaluation) else event
+
+    fit = train.fit
+    monkeypatch.setattr(train, "fit", spoilt)
+    assert refusal(1, *SHORT, f"--out={tmp_path}") == (
+        "The loss is no longer a number. A learning rate of 0.5 is too high for Adadelta; try 0.05."
+    )
     assert not list(tmp_path.iterdir())
 
 
