@@ -188,11 +188,18 @@ class History:
 
 @dataclass(frozen=True)
 class Trouble:
-    """What is wrong with a run, in a sentence or two, and a better learning rate, if that would help."""
+    """What is wrong with a run.
+
+    Attributes:
+        says: it in a sentence or two.
+        learning_rate: a better one, if that would help.
+        afterwards: the same of a run that is over; "" where the trouble itself ended it.
+    """
 
     fatal: bool
     says: str
     learning_rate: float | None = None
+    afterwards: str = ""
 
 
 class Watch:
@@ -215,7 +222,7 @@ class Watch:
             return None
         if self._worst > 2 * CHANCE_LOSS:
             return self._diverged(step, "The loss shot up and has stood at 2.303 since: the units are dead")
-        return Trouble(False, self._not_learning(step))
+        return self._not_learning(step)
 
     def look_at_test(self, evaluation: Evaluation, last: Step | None) -> Trouble | None:
         """What is wrong if the weights that the `last` step left no longer give numbers."""
@@ -232,7 +239,7 @@ class Watch:
             better,
         )
 
-    def _not_learning(self, step: Step) -> str:
+    def _not_learning(self, step: Step) -> Trouble:
         reasons = []
         if step.learning_rate < GENTLE_RATES[self.config.optimizer]:
             reasons.append(f"a learning rate of {step.learning_rate:g} is too low")
@@ -243,7 +250,11 @@ class Watch:
         if max(self.config.dropout1, self.config.dropout2) > 0.6:
             reasons.append("dropout switches off most of the network")
         why = " and ".join(reasons) or "it only needs more steps"
-        return f"The loss stands at 2.303, as if guessing (ln 10): it isn't learning yet. Perhaps {why}."
+        return Trouble(
+            False,
+            f"The loss stands at 2.303, as if guessing (ln 10): it isn't learning yet. Perhaps {why}.",
+            afterwards=f"The loss still stood at 2.303 at the end, as if guessing (ln 10). Perhaps {why}.",
+        )
 
 
 OPTIMIZER_NAMES = {

@@ -20,7 +20,9 @@ def loss_plot(run: Run | None, compared: list[Run]) -> Plot:
     rows, history = run.history.losses.rows(POINTS), run.history
     tests = history.evaluations
     series = [
-        Series(name="each batch", points=[(r[0], r[2]) for r in rows], faint=True, label=False),
+        Series(
+            name=history.batches_shown(POINTS), points=[(r[0], r[2]) for r in rows], faint=True, label=False
+        ),
         Series(name="training", points=[(r[0], r[3]) for r in rows]),
         Series(
             name="test" + (f" {tests[-1].accuracy:.1%}" if tests else ""),

@@ -110,8 +110,10 @@ def _advice(run: Run) -> Advice | None:
         return Advice(run.trouble.says)
     if run.kind == "fine-tuned" and run.state == "finished" and len(run.history.evaluations) > 1:
         return Advice(_learned(run), {"text": "Undo", "act": "undo", "run": run.id})
-    said = run.note or run.fallback
-    return Advice(said) if said else None
+    said = [run.note or run.fallback]
+    if run.trouble is not None:
+        said.append(run.trouble.afterwards if run.state in OVER else run.trouble.says)
+    return Advice(" ".join(filter(None, said))) if any(said) else None
 
 
 def _gentler(run: Run) -> dict[str, Any] | None:

@@ -1,0 +1,57 @@
+"""What the Train tab says of a run: its advice, and the names of its curves."""
+
+from __future__ import annotations
+
+import pytest
+from bars import TINY
+
+from mnist_core.config import PRESETS
+from mnist_core.engine.events import Step
+from mnist_core.engine.history import CHANCE_LOSS, FLAT_STEPS, Watch
+from mnist_core.page.views.curves import POINTS, loss_plot
+from mnist_core.page.views.status import status
+from mnist_core.runs.run import Run
+
+
+def flat(steps: int, state: str, note: str = "") -> Run:
+    """A run that has not learned in so many steps."""
+    run = Run("Run 1", PRESETS["crawling"])
+    watch = Watch(run.config)
+    for number in range(1, steps + 1):
+        step = Step(number, 2000, 1, number * 32, 32, CHANCE_LOSS, run.config.learning_rate, number / 10)
+        run.history.add_step(step)
+        run.trouble = watch.look(step, run.history.smoothed)
+    run.state, run.note = state, note
+    return run
+
+
+WHY = "Perhaps a learning rate of 0.01 is too low and sigmoid shrinks the gradients on their way back."
+
+
+@pytest.mark.parametrize(
+    ("state", "note", "says"),
+    [
+        ("running", "", "it isn't learning yet. "),
+        ("paused", "Paused because no page was watching it.", "no page was watching it. The loss stands at "),
+        ("finished", "", "The loss still stood at 2.303 at the end, as if guessing (ln 10). "),
+        ("stopped", "Stopped: the limit is 9 seconds.", "9 seconds. The loss still stood at 2.303 at "),
+    ],
+)
+def test_why_a_run_does_not_learn_is_said_as_long_as_it_is_shown(state: str, note: str, says: str) -> None:
+    shown = status(flat(FLAT_STEPS, state, note), 0, None).replace("&#39;", "'")
+    assert says in shown and WHY in shown
+
+
+def test_a_run_that_was_flat_for_a_while_only_gets_no_advice() -> None:
+    assert 'class="advice"' not in status(flat(FLAT_STEPS - 1, "finished"), 0, None)
+
+
+@pytest.mark.parametrize(
+    ("steps", "name"),
+    [(POINTS, "each batch"), (POINTS + 1, "lowest and highest of every 3 batches")],
+)
+def test_a_curve_says_which_batches_it_shows(steps: int, name: str) -> None:
+    run = Run("Run 1", TINY)
+    for number in range(1, steps + 1):
+        run.history.add_step(Step(number, steps, 1, number * 10, 10, 1.0, 0.5, 1.0))
+    assert loss_plot(run, []).series[0].name == name
