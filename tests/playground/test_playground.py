@@ -138,12 +138,28 @@ def test_an_activations_slope_is_the_slope_of_its_curve(kind: str, function: Any
         assert steep == pytest.approx((right - left) / 2e-3, abs=1e-3)
 
 
-def test_a_stack_without_activations_is_one_linear_layer_and_with_them_is_not() -> None:
-    for depth in range(1, 7):
-        stack, single = (dict(line) for _, line in TOYS["linear_stack"].scene(depth=depth).curves.lines)
-        assert all(stack[x] == pytest.approx(single[x], abs=1e-4) for x in stack)
-    stack, single = (dict(line) for _, line in TOYS["linear_stack"].scene(between="tanh").curves.lines)
-    assert max(abs(stack[x] - single[x]) for x in stack) > 0.1
+def heights(scene: Scene) -> list[np.ndarray]:
+    """Of each curve, at the same places."""
+    return [np.array(line)[:, 1] for _, line in scene.curves.lines]
+
+
+@pytest.mark.parametrize("depth", range(1, 7))
+def test_a_stack_without_activations_is_one_linear_layer(depth: int) -> None:
+    stack, single = heights(TOYS["linear_stack"].scene(depth=depth))
+    np.testing.assert_allclose(stack, single, atol=1e-4)
+
+
+@pytest.mark.parametrize("between", ["ReLU", "tanh"])
+@pytest.mark.parametrize("depth", range(2, 7))
+def test_a_stack_with_activations_is_seen_to_bend_whatever_its_weights(depth: int, between: str) -> None:
+    for seed in range(21):
+        scene = TOYS["linear_stack"].scene(depth=depth, between=between, seed=seed)
+        stack, single = heights(scene)
+        places = np.array(scene.curves.lines[0][1])[:, 0]
+        closest = np.polyval(np.polyfit(places, stack, 1), places)
+        np.testing.assert_allclose(single, closest, atol=1e-4)
+        shown = max(stack.max(), single.max()) - min(stack.min(), single.min())
+        assert abs(stack - single).max() > 0.05 * shown, f"seed {seed}"
 
 
 @pytest.mark.parametrize("name", list(RULES))
