@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,12 @@ from mnist_core.datasets.download import (
     FOLDER_VARIABLE,
     Cancelled,
     DataError,
+    ForeignDataWarning,
     Progress,
     fetch,
     file_names,
     find_folder,
+    foreign_files,
     problem,
     raw_folder,
 )
@@ -77,6 +80,8 @@ def load_mnist(
 ) -> Digits:
     """MNIST's 60,000 training or 10,000 test digits, downloaded first if they are missing or broken.
 
+    Files of MNIST's shape that hold something else are taken with a `ForeignDataWarning`.
+
     Args:
         folder: where they lie, see `find_folder`.
         train: the training digits or the test digits.
@@ -98,6 +103,13 @@ def load_mnist(
                 f"{name} in {raw} {wrong}: let it be downloaded, or name the folder that holds MNIST with "
                 f"--data-dir or {FOLDER_VARIABLE}."
             )
+    foreign = foreign_files(folder, names)
+    if foreign:
+        warnings.warn(
+            f"These are not MNIST's files: {', '.join(foreign)} in {raw}. Going on with what they hold.",
+            ForeignDataWarning,
+            stacklevel=2,
+        )
     images, labels = (np.fromfile(raw / name, np.uint8) for name in names)
     return Digits(
         torch.from_numpy(images[16:].reshape(-1, 28, 28)), torch.from_numpy(labels[8:].astype(np.int64))

@@ -17,7 +17,7 @@ from mnist_core import data
 from mnist_core.config import TrainConfig
 from mnist_core.data import load_data, load_mnist, mnist_loaders
 from mnist_core.datasets.digits import NO_DIGIT, Digits, as_tensors, batches, shift
-from mnist_core.datasets.download import DataError, find_folder, mnist_is_here
+from mnist_core.datasets.download import DataError, ForeignDataWarning, find_folder, mnist_is_here
 from mnist_core.engine import calibrate
 from mnist_core.engine.calibrate import unseen_digits
 from mnist_core.imaging.preprocess import MEAN, STD, normalise
@@ -49,14 +49,20 @@ def test_the_folder_is_the_one_named_else_the_environments_else_data(monkeypatch
     assert find_folder() == Path("data")
 
 
-def test_files_that_lie_there_are_read_without_a_download(
+def test_files_that_lie_there_are_read_without_a_download_and_called_foreign_if_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lay(tmp_path)
     monkeypatch.setattr(data, "fetch", lambda *_: pytest.fail("nothing is missing"))
     assert mnist_is_here(tmp_path)
-    digits = load_mnist(tmp_path, train=False)
+    with pytest.warns(ForeignDataWarning) as warned:
+        digits = load_mnist(tmp_path, train=False)
     assert len(digits) == 10_000 and not digits.images.any()
+    assert str(warned[0].message) == (
+        f"These are not MNIST's files: {FILES[2]}, {FILES[3]} in {tmp_path}/MNIST/raw. "
+        "Going on with what they hold."
+    )
+    assert warned[0].filename == __file__
 
 
 def test_a_broken_file_is_one_sentence_with_the_next_step(tmp_path: Path) -> None:
@@ -305,6 +311,7 @@ def test_drawn_digits_need_no_folder_and_are_tested_on_others(tmp_path: Path, mo
     assert not torch.equal(train_data.images[:50], test_data.images)
 
 
+@pytest.mark.filterwarnings("ignore::mnist_core.datasets.download.ForeignDataWarning")
 def test_both_gives_as_many_of_each_and_is_tested_on_mnist(tmp_path: Path) -> None:
     lay(tmp_path)
     train_data, test_data = load_data(TrainConfig(data="both", train_size=101), tmp_path)

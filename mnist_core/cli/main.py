@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 
 from mnist_core.cli.flags import parser
 from mnist_core.cli.interruption import Interruption, tell_interrupted
 from mnist_core.cli.output import flush, prepare, tell
 from mnist_core.cli.usage import UsageError
+from mnist_core.datasets.download import ForeignDataWarning
 
 FAILURE, USAGE = 1, 2  # exit statuses
 
@@ -23,7 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: None for those of this process.
     """
     prepare()
-    with Interruption() as interruption:
+    with Interruption() as interruption, warnings.catch_warnings():
+        warnings.simplefilter("ignore", ForeignDataWarning)  # the commands say it in a sentence of their own
         try:
             return _run(arguments, interruption)
         except BrokenPipeError:

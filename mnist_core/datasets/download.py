@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import gzip
 import hashlib
 import os
@@ -18,7 +19,7 @@ import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 FOLDER_VARIABLE = "MNIST_DATA_DIR"
@@ -62,6 +63,10 @@ Cancelled = Callable[[], bool]
 
 class DataError(ValueError):
     """MNIST is not available; the message is one sentence that ends with what to do."""
+
+
+class ForeignDataWarning(UserWarning):
+    """The files in MNIST's place hold other digits, or no digits at all."""
 
 
 class DownloadCancelled(DataError):
@@ -143,15 +148,21 @@ def problem(path: Path) -> str | None:
     return None
 
 
-def foreign_files(folder: str | Path | None = None) -> list[str]:
-    """Which of the four files hold other data than MNIST's in MNIST's shape, Fashion-MNIST's say."""
+def foreign_files(folder: str | Path | None = None, names: Iterable[str] = (*_MD5,)) -> list[str]:
+    """Which of these files hold other data than MNIST's in MNIST's shape, Fashion-MNIST's say."""
     raw = raw_folder(find_folder(folder))
-    return [name for name in _MD5 if problem(raw / name) is None and not _is_mnists(name, raw / name)]
+    return [name for name in names if problem(raw / name) is None and not _is_mnists(raw / name)]
 
 
-def _is_mnists(name: str, path: Path) -> bool:
+def _is_mnists(path: Path) -> bool:
+    return _md5(path, path.stat().st_mtime_ns) in _MD5[path.name]
+
+
+@functools.lru_cache(maxsize=16)
+def _md5(path: Path, changed: int) -> str:
+    """A file's checksum, computed once unless it was `changed` meanwhile: it takes a tenth of a second."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest() in _MD5[name]
+        return hashlib.file_digest(file, "md5").hexdigest()
 
 
 def fetch(

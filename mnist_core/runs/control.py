@@ -33,7 +33,7 @@ from mnist_core.runs.limits import Limits, limits_from, on_a_space
 from mnist_core.runs.recipes import Pace
 from mnist_core.runs.run import OVER, Beginning, Run
 from mnist_core.runs.slot import THREADS, RunError, Slot
-from mnist_core.runs.store import DigitStore
+from mnist_core.runs.store import DigitStore, Pair
 from mnist_core.runs.visits import Visit, Visits
 from mnist_core.training import fit
 
@@ -117,15 +117,13 @@ class Runs(Visits):
 
         def begin(run: Run) -> Beginning:
             model = initial_model(config)
-            return model, fit(
-                model, *self.digits.get(config, run.count_drawn), config, self.device, progress=True
-            )
+            return model, fit(model, *self._digits_of(run), config, self.device, progress=True)
 
         def begin_outside(run: Run, worker: gpu.Worker) -> Beginning:
             # A process that is forked while a thread of this one imports what training needs waits for that
             # import forever.
             self.warm_up().join()
-            return gpu.begin(worker, config, self.digits.get(config, run.count_drawn))
+            return gpu.begin(worker, config, self._digits_of(run))
 
         def make(name: str) -> Run:
             run = Run(name, config, begin)
@@ -149,9 +147,7 @@ class Runs(Visits):
         config = self._resolved(fine_tuning.recipe(parent.config if parent else None, self.digits.here()))
 
         def begin(run: Run) -> Beginning:
-            return fine_tuning.begin(
-                run, start, drawings, self.digits.get(config, run.count_drawn), self.device
-            )
+            return fine_tuning.begin(run, start, drawings, self._digits_of(run), self.device)
 
         def make(name: str) -> Run:
             run = Run(name.replace("Run", "Fine-tune"), config, begin, kind="fine-tuned")
@@ -305,6 +301,12 @@ class Runs(Visits):
 
     def _resolved(self, config: TrainConfig) -> TrainConfig:
         return resolve(replace(config, threads=config.threads or THREADS), self.device)
+
+    def _digits_of(self, run: Run) -> Pair:
+        """The digits to train a run on and to test it on; it is noted whether they are MNIST's."""
+        digits = self.digits.get(run.config, run.count_drawn)
+        run.foreign = self.digits.foreign(run.config)
+        return digits
 
     def _check_slot(self, visit: Visit) -> None:
         if visit.active is not None:

@@ -69,6 +69,7 @@ class Run:
         weights: the newest snapshot of the state dict, on the CPU; None before the first turn.
         calibration: by which its classifier says "not sure"; None until the run has finished.
         drawn: synthetic digits and signs drawn for it so far.
+        foreign: the files in MNIST's place that it learns from, or is tested on, and that are not MNIST's.
         trace: the network's output for the drawing on the pad: step, then ten probabilities.
         watched: when its page last looked at it, in `time.monotonic` seconds.
     """
@@ -92,6 +93,7 @@ class Run:
         self.weights: Weights | None = None
         self.weights_step = 0
         self.drawn = 0
+        self.foreign: list[str] = []
         self.calibration: Calibration | None = None
         self.trace = Rows(1 + CLASSES, TRACE_POINTS)
         self.kernels = Rows(1 + 16 * 9, KERNEL_FRAMES)  # step, then cn1's sixteen 3x3 kernels, row by row

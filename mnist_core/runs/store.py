@@ -12,7 +12,7 @@ from torch.utils.data import TensorDataset
 from mnist_core.config import TrainConfig
 from mnist_core.data import load_data, load_mnist
 from mnist_core.datasets.digits import Digits
-from mnist_core.datasets.download import DataError, DownloadCancelled, mnist_is_here
+from mnist_core.datasets.download import DataError, DownloadCancelled, foreign_files, mnist_is_here
 from mnist_core.datasets.synthetic import Drawn
 from mnist_core.engine.calibrate import unseen_digits
 
@@ -66,6 +66,10 @@ class DigitStore:
             while len(self._others) > _OTHERS:
                 self._others.popitem(last=False)
         return pair
+
+    def foreign(self, config: TrainConfig) -> list[str]:
+        """Which of the files that a recipe's digits come from are not MNIST's, though in its place."""
+        return foreign_files(self.folder) if config.data != "synthetic" else []
 
     def test(self, config: TrainConfig) -> TensorDataset:
         """The test digits of a recipe: MNIST's, or synthetic ones if MNIST is neither here nor asked for."""

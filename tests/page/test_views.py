@@ -1,4 +1,4 @@
-"""What the Train tab says of a run: its advice, and the names of its curves."""
+"""What the Train tab says of a run: its advice, its digits, and the names of its curves."""
 
 from __future__ import annotations
 
@@ -44,6 +44,14 @@ def test_why_a_run_does_not_learn_is_said_as_long_as_it_is_shown(state: str, not
 
 def test_a_run_that_was_flat_for_a_while_only_gets_no_advice() -> None:
     assert 'class="advice"' not in status(flat(FLAT_STEPS - 1, "finished"), 0, None)
+
+
+def test_digits_that_are_not_mnists_are_named_beside_the_run() -> None:
+    run = flat(1, "running")
+    assert "MNIST" not in status(run, 0, None)
+    run.foreign = ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"]
+    shown = status(run, 0, None).replace("&#39;", "'")
+    assert "These are not MNIST's files: t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte. " in shown
 
 
 @pytest.mark.parametrize(

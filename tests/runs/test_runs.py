@@ -12,7 +12,7 @@ from bars import ANNE, BEN, LONG, TINY, WATCHED, alone, bars, done_some, losses,
 
 from mnist_core.datasets.download import DataError
 from mnist_core.engine.history import CHANCE_LOSS
-from mnist_core.runs import RunError, Runs
+from mnist_core.runs import RunError, Runs, store
 from mnist_core.runs.limits import CAREFUL
 from mnist_core.runs.store import DigitStore
 
@@ -220,3 +220,16 @@ def test_a_run_longer_than_the_limit_stops_with_its_weights(make_runs: Callable[
 def test_a_recipe_with_too_many_epochs_is_refused(make_runs: Callable[..., Runs]) -> None:
     with pytest.raises(RunError, match=r"100 epochs are too many here: at most 20\."):
         make_runs(CAREFUL).start(ANNE, LONG)
+
+
+def test_a_run_knows_which_of_its_files_are_not_mnists(
+    make_runs: Callable[..., Runs], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = make_runs()
+    monkeypatch.setattr(store, "foreign_files", lambda folder: ["train-images-idx3-ubyte"])
+    run = runs.start(ANNE, TINY)
+    until(lambda: run.state == "finished")
+    assert run.foreign == ["train-images-idx3-ubyte"]
+    synthetic = runs.start(ANNE, replace(TINY, data="synthetic"))
+    until(lambda: synthetic.state == "finished")
+    assert synthetic.foreign == []

@@ -62,6 +62,7 @@ def status(run: Run | None, place: int, fetched: tuple[int, int] | None) -> str:
         numbers=_numbers(run),
         test=run.evaluation,
         advice=_advice(run),
+        foreign=run.foreign,
     )
 
 
