@@ -12,15 +12,22 @@ from bars import WATCHED, Bars
 from mnist_core.runs import Runs
 from mnist_core.runs.limits import Limits
 
+TESTS = Path(__file__).resolve().parent
+
 
 def mnist_folder() -> Path | None:
     """The folder that holds MNIST as torchvision lays it out, or None."""
-    folder = Path(os.environ.get("MNIST_DATA_DIR") or Path(__file__).resolve().parents[1] / "data")
+    folder = Path(os.environ.get("MNIST_DATA_DIR") or TESTS.parent / "data")
     return folder if (folder / "MNIST" / "raw").is_dir() else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip tests marked `mnist`, with a reason, where the files are not there."""
+    """Run the tests in `e2e` last; skip those marked `mnist`, with a reason, where the files are not there.
+
+    The browser that the tests in `e2e` share keeps an event loop running in this thread, in which
+    `asyncio.run` is then refused.
+    """
+    items.sort(key=lambda item: "e2e" in item.path.relative_to(TESTS).parts)
     if mnist_folder() is None:
         missing = pytest.mark.skip(
             reason="MNIST is not here: set MNIST_DATA_DIR, or train once to download it"

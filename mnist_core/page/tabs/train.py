@@ -130,8 +130,11 @@ class Handlers:
         while run is not None and run.active:
             run.watched = time.monotonic()
             kernels = visit.panel == "kernels" and number % KERNELS_EVERY == 0
-            reached = _milestones(run)
-            yield self.layout.frame(visit, runs, choice, panel=kernels or number == 0 or known != reached)
+            frame = self.layout.frame(visit, runs, choice, panel=False)
+            reached = _milestones(run)  # after the frame, or a curve in it may come without its run's results
+            if kernels or number == 0 or known != reached:
+                frame[self.layout.results] = self.layout.results_of(visit, choice)
+            yield frame
             number, known = number + 1, reached
             await asyncio.sleep(FRAME_SECONDS)
         over = run is not None and run.state in ("finished", "stopped")
