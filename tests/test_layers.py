@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,26 @@ print([name for name in {list(HEAVY)} if name in sys.modules])
 """
     command = [sys.executable, "-W", "error", "-c", program]
     assert subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_importing_the_package_does_not_load_torch_before_a_name_needs_it() -> None:
+    loaded = "print('torch' in sys.modules)"
+    command = [sys.executable, "-c", f"import mnist_core, sys; {loaded}; mnist_core.ConvNet; {loaded}"]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stdout == "False\nTrue\n"
+
+
+def test_every_public_name_is_the_one_that_type_checkers_see() -> None:
+    import mnist_core
+
+    promised = {
+        name.rpartition(".")[::2] for name in imported(PACKAGE / "__init__.py") if "mnist_core" in name
+    }
+    assert {name for _, name in promised} == set(mnist_core.__all__) <= set(dir(mnist_core))
+    for module, name in promised:
+        assert getattr(mnist_core, name) is getattr(import_module(module), name)
+    with pytest.raises(AttributeError, match=r"module 'mnist_core' has no attribute 'tarin'"):
+        mnist_core.tarin  # noqa: B018
 
 
 def test_the_public_interface_is_there() -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import warnings
 from importlib import import_module
 
-from mnist_core.cli.flags import parser
 from mnist_core.cli.interruption import Interruption, tell_interrupted
 from mnist_core.cli.output import flush, prepare, tell
 from mnist_core.cli.usage import UsageError
-from mnist_core.datasets.download import ForeignDataWarning
 
 FAILURE, USAGE = 1, 2  # exit statuses
 
@@ -26,7 +24,6 @@ def main(arguments: list[str] | None = None) -> int:
     """
     prepare()
     with Interruption() as interruption, warnings.catch_warnings():
-        warnings.simplefilter("ignore", ForeignDataWarning)  # the commands say it in a sentence of their own
         try:
             return _run(arguments, interruption)
         except BrokenPipeError:
@@ -41,7 +38,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(arguments: list[str] | None, interruption: Interruption) -> int:
     try:
+        with interruption.at_once():
+            from mnist_core.cli.flags import parser  # and numpy
+            from mnist_core.datasets.download import ForeignDataWarning
         options = parser().parse_args(arguments)
+        warnings.simplefilter("ignore", ForeignDataWarning)  # the commands say it in a sentence of their own
         with interruption.at_once():
             command = import_module(f"mnist_core.cli.{options.command}")  # and torch
         status: int = command.run(options, interruption)

@@ -77,6 +77,27 @@ sys.exit(main.main(["predict", "/nowhere.png"]))
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "\nmnist_core: interrupted.\n")
 
 
+@pytest.mark.parametrize(
+    "module", ["mnist_core.cli.flags", "numpy", "mnist_core.cli.predict", "torch", "torch.nn"]
+)
+def test_ctrl_c_ends_a_command_whatever_is_being_imported(module: str) -> None:
+    program = """
+import runpy, signal, sys
+
+class Pressed:
+    def find_spec(name, *_):
+        if name == sys.argv[-1]:
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Pressed)
+runpy.run_module("mnist_core", run_name="__main__")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, "predict", module], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "\nmnist_core: interrupted.\n")
+
+
 def test_what_nohup_ignores_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
