@@ -23,7 +23,7 @@ export function mount(element, host) {
 
   element.addEventListener("click", (event) => {
     const button = around(event, "button[data-act]");
-    if (!button) return;
+    if (!button || event.detail > 1) return; // the second click of a double click: nothing is done twice
     if (button.dataset.act === "copy") copy(button);
     else host.trigger("act", { ...button.dataset });
   });

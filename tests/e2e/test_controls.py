@@ -182,7 +182,14 @@ def test_every_control_of_fine_tuning_and_of_uploaded_weights(page: Any) -> None
         )
     page.locator("#lesson").get_by_role("button", name="Clear").click()
     until(page, lambda: page.locator(".taught figure").count() == 0)
-    page.locator("#lesson summary").click()
+    page.evaluate(
+        """() => [3, 4].forEach((digit) => document.querySelector(`[title="Label it ${digit}"]`).click())"""
+    )
+    until(page, lambda: page.locator(".taught figure").count() > 0)
+    page.get_by_role("button", name="Label it 5").dblclick()
+    until(page, lambda: sorted(page.locator(".taught figcaption").all_inner_texts()) == ["3", "4", "5"])
+    page.locator("#lesson").get_by_role("button", name="Clear").click()
+    until(page, lambda: page.locator(".taught figure").count() == 0)
     page.get_by_role("button", name="Label it 7").click()
     page.get_by_role("button", name="Fine-tune on this drawing").click()
     until_state(page, "finished")

@@ -38,7 +38,7 @@ def test_a_labelled_drawing_is_shown_as_dark_ink_on_light() -> None:
     visit = Visit()
     drawing = np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)
     visit.drawings.append((drawing, 7))
-    (source,) = _Pictures(status.fine_tuning(visit)).sources
+    (source,) = _Pictures(status.fine_tuning(visit, unfolded=True)).sources
     kind, data = source.split(",")
     assert kind == "data:image/png;base64"
     assert (np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))) == 255 - drawing).all()

@@ -52,7 +52,7 @@ class Layout:
                 self.pad = DigitPad(small=True)
                 self.reading = View("small_reading", render("small_answer.html"), elem_id="small-reading")
                 self.trace = Chart(trace_plot(None), height="var(--trace-height)", elem_id="digit-trace")
-                self.fine_tuning = Panel(value=status.fine_tuning(Visit()), elem_id="lesson")
+                self.fine_tuning = Panel(value=status.fine_tuning(Visit(), unfolded=False), elem_id="lesson")
                 self.upload = gr.UploadButton("Upload weights", size="sm", elem_id="upload-weights")
         self.results = Panel(value="", elem_id="results")
         self.said = gr.HTML(status.announcement(None), elem_id="train-said")

@@ -184,14 +184,14 @@ def label(press: Press, given: Given) -> Updates:
     if given.digit not in tuple("0123456789") or len(visit.drawings) >= most:
         raise RunError(f"Fine-tuning takes up to {most} drawings of the digits 0 to 9.")
     visit.drawings.append((visit.pad.ink, int(given.digit)))
-    return {press.layout.fine_tuning: status.fine_tuning(visit)}
+    return {press.layout.fine_tuning: status.fine_tuning(visit, unfolded=True)}
 
 
 @_action
 def unlabel(press: Press, given: Given) -> Updates:
     """Drop the drawings to fine-tune on."""
     press.visit.drawings.clear()
-    return {press.layout.fine_tuning: status.fine_tuning(press.visit)}
+    return {press.layout.fine_tuning: status.fine_tuning(press.visit, unfolded=True)}
 
 
 @_action
@@ -199,4 +199,4 @@ def fine_tune(press: Press, given: Given) -> Updates:
     """Fine-tune a copy of the chosen weights on the labelled drawings."""
     run = registry().fine_tune(press.secret, press.choice, list(press.visit.drawings))
     press.visit.drawings.clear()
-    return press.started(run) | {press.layout.fine_tuning: status.fine_tuning(press.visit)}
+    return press.started(run) | {press.layout.fine_tuning: status.fine_tuning(press.visit, unfolded=True)}

@@ -70,8 +70,11 @@ def train_tab(secret: gr.Component, weights: gr.Dropdown, tab: gr.Tab, page: gr.
         layout.gpu.click(handlers.start_on_gpu, [secret, layout.recipe], layout.all, **AT_ONCE).then(
             handlers.follow_on_gpu, [secret, weights], [*layout.shown, weights], **_STREAM
         )
+    # A panel has many buttons, and none may be deaf while another is answered. "always_last" would forget
+    # which one it was.
     for panel in (layout.status, layout.results, layout.fine_tuning):
-        panel.act(handlers.act, [secret, weights, layout.recipe], layout.all, **AT_ONCE).then(
+        inputs = [secret, weights, layout.recipe]
+        panel.act(handlers.act, inputs, layout.all, trigger_mode="multiple", **AT_ONCE).then(
             handlers.follow, [secret, weights], [*layout.shown, weights], **_STREAM
         )
     layout.upload.upload(handlers.upload, [secret, layout.upload], layout.all, **AT_ONCE)

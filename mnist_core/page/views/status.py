@@ -149,6 +149,9 @@ def _learned(run: Run) -> str:
     )
 
 
-def fine_tuning(visit: Visit) -> str:
-    """Fine-tuning on one's own handwriting: ten buttons to label the drawing, and the labelled drawings."""
-    return render("fine_tuning.html", classes=CLASSES, drawings=visit.drawings)
+def fine_tuning(visit: Visit, *, unfolded: bool) -> str:
+    """Fine-tuning on one's own handwriting: ten buttons to label the drawing, and the labelled drawings.
+
+    Whoever has used one of its buttons has unfolded it, and finds it so afterwards.
+    """
+    return render("fine_tuning.html", classes=CLASSES, drawings=visit.drawings, unfolded=unfolded)
