@@ -73,10 +73,13 @@ def train_tab(secret: gr.Component, weights: gr.Dropdown, tab: gr.Tab, page: gr.
     # A panel has many buttons, and none may be deaf while another is answered. "always_last" would forget
     # which one it was.
     for panel in (layout.status, layout.results, layout.fine_tuning):
-        inputs = [secret, weights, layout.recipe]
-        panel.act(handlers.act, inputs, layout.all, trigger_mode="multiple", **AT_ONCE).then(
-            handlers.follow, [secret, weights], [*layout.shown, weights], **_STREAM
-        )
+        panel.act(
+            handlers.act,
+            [secret, weights, layout.recipe],
+            layout.all,
+            trigger_mode="multiple",
+            **AT_ONCE,
+        ).then(handlers.follow, [secret, weights], [*layout.shown, weights], **_STREAM)
     layout.upload.upload(handlers.upload, [secret, layout.upload], layout.all, **AT_ONCE)
     layout.recipe.input(
         handlers.choose, [secret, layout.recipe], [layout.start], trigger_mode="always_last", **AT_ONCE
