@@ -431,20 +431,25 @@ alone = losses(run(replace(TINY, threads=1)))
 state = torch.get_rng_state()
 long = replace(TINY, epochs=100, threads=2)
 training = fit(initial_model(long), LEARN, TEST, long)
-thread = threading.Thread(target=lambda: [next(training) for _ in range(300)])
+over = threading.Event()
+
+def train():
+    while not over.is_set():
+        next(training)
+
+thread = threading.Thread(target=train)
 thread.start()
-forked = 0
-while thread.is_alive() and forked < 4:
+for _ in range(3):
     child = os.fork()
     if not child:
         same = torch.equal(torch.get_rng_state(), state) and losses(run(replace(TINY, threads=1))) == alone
         list(fit(initial_model(TINY), LEARN, TEST, replace(TINY, threads=2)))
         os._exit(0 if same else 1)
-    forked += 1
-    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
-        sys.exit("the child trained otherwise")
+    if not thread.is_alive() or os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+        over.set()
+        sys.exit("the child trained otherwise, or the thread no more")
+over.set()
 thread.join()
-sys.exit(None if forked > 1 else "no fork fell into the training")
 """
     done = subprocess.run(
         [sys.executable, "-c", script],
