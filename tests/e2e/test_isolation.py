@@ -10,8 +10,12 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
-from visitors import API, OFFLINE, Visitor, run
+from pictures import draw
+from visitors import API, OFFLINE, Visitor, run, sent
+
+from mnist_core.datasets.synthetic import drawing
 
 QUICK = {"data": "synthetic", "train_size": 2_000, "epochs": 20.0}
 
@@ -116,6 +120,55 @@ def test_anothers_run_id_means_no_more_than_one_that_nobody_has(start_server: Ca
     named, unknown = run(_others_run(start_server(**OFFLINE).url))
     assert named == unknown
     assert "This visit has no such run any more" in named["error"]
+
+
+def _sent_by_pages(run_id: str) -> dict[str, dict[str, Any]]:
+    """By their routes, bodies that ask for what this run's weights make of a drawing, where they can."""
+    drawn = sent(1, draw(drawing(7, np.random.default_rng(0)), size=0.5))
+    return {
+        "read": {"weights": run_id, "drawing": drawn},
+        "layers": {"weights": run_id, "drawing": drawn, "view": {}},
+        "toy": {"toy": "convolution"},
+        "read-in-training": {"drawing": drawn},
+    }
+
+
+async def _plain_routes(url: str) -> dict[str, int]:
+    """What the plain routes answer to whoever knows a run's id and not its visit's secret."""
+    statuses = {}
+    async with _victim(url) as (victim, _), Visitor(url) as attacker:
+        panel = victim.page.function("results", "act")
+        body = victim.body(panel) | {"event_data": {"act": "panel", "panel": "runs"}}
+        run_id = _first_run((await victim.http.post(f"{API}/run/{panel['api_name']}", json=body)).text)
+        nobodys = _sent_by_pages("0123456789abcdef")
+        for route, body in _sent_by_pages(run_id).items():
+            address = f"/api/{route}"
+            own = (await victim.http.post(address, json=body)).json()
+            other = await attacker.http.post(address, json=body)
+            unknown = await attacker.http.post(address, json=nobodys[route])
+            assert other.status_code == 200 and other.content == unknown.content, route
+            assert (other.json() == own) == (route == "toy"), route
+
+            mine, theirs = attacker.secret, victim.secret
+            for what, header, more in (
+                ("no secret", "", {}),
+                ("the run's id", run_id, {}),
+                ("half of the secret", theirs[:32], {}),
+                ("the session", victim.session, {}),
+                ("both secrets", f"{mine}, {theirs}", {}),
+                ("a run in the body", mine, {"run": run_id}),
+                ("a session in the body", mine, {"session_hash": victim.session}),
+            ):
+                answer = await attacker.http.post(address, json=body | more, headers={"x-visit": header})
+                statuses[f"{route}: {what}"] = answer.status_code
+                assert answer.status_code == (422 if more else 400), f"{route}: {what}: {answer.text[:200]}"
+                assert theirs not in answer.text and "Run 1" not in answer.text
+    return statuses
+
+
+def test_a_run_id_opens_nothing_on_the_plain_routes(start_server: Callable[..., Any]) -> None:
+    statuses = run(_plain_routes(start_server(MNIST_RUNS_DIR="", **OFFLINE).url))
+    print(f"\n{len(statuses)} requests, all refused: {statuses}")
 
 
 @pytest.mark.browser
