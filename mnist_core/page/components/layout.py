@@ -94,7 +94,7 @@ class Layout:
         for button, visible in (
             (self.start, active is None and not paused),
             (self.gpu, active is None and not paused),
-            (self.pause, active is not None and active.state != "fetching" and active.gpu is None),
+            (self.pause, active is not None and active.pausable),
             (self.resume, paused),
             (self.step, paused),
             (self.stop, active is not None or paused),
