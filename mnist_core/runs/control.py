@@ -293,6 +293,8 @@ class Runs(Visits):
                 self._fetch_for(run)
             else:
                 self.slot.line_up(run)
+            if visit.runs:
+                visit.lost = ""
             visit.made += 1
             visit.runs[run.id] = run
             visit.current = run.id

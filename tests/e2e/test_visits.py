@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from hand import ONE, SEVEN, draw
-from train_tab import LONG, state_of, until, until_state
+from relay import Relay
+from train_tab import LONG, state_of, step_of, train_address, until, until_state
 
 pytestmark = [pytest.mark.browser, pytest.mark.mnist]
 
@@ -98,3 +99,64 @@ def test_whoever_is_told_to_pause_or_stop_a_run_first_sees_the_buttons_for_it(
     until_state(other, "paused")
     page.locator("#train-stop").click()
     until_state(page, "stopped")
+
+
+AWAY_SECONDS = 12
+
+
+def _trained_a_little(page: Any, url: str) -> int:
+    """The steps of a run that has begun at this address."""
+    page.goto(train_address(url, **LONG))
+    page.locator("#loss-plot svg text").first.wait_for()
+    page.locator("#train-start").click()
+    until(page, lambda: step_of(page) >= 2)
+    return step_of(page)
+
+
+def _without_a_connection(page: Any, relay: Relay, seconds: float) -> None:
+    """Until Gradio has loaded the page again."""
+    relay.cut()
+    page.locator(".toast-wrap", has_text="Connection to the server was lost").wait_for()
+    page.wait_for_timeout(1000 * seconds)
+    with page.expect_navigation(timeout=60_000):
+        relay.mend()
+    page.locator("#train-status").wait_for()
+
+
+def test_a_minute_without_a_connection_loses_nothing_on_ones_own_machine(
+    start_server: Callable[..., Any], open_page: Callable[..., Any], tmp_path: Any
+) -> None:
+    server = start_server(MNIST_RUNS_DIR=str(tmp_path / "runs"))
+    with Relay(server.url) as relay:
+        page = open_page(relay.url)
+        draw(page, SEVEN)
+        steps = _trained_a_little(page, relay.url)
+        _without_a_connection(page, relay, AWAY_SECONDS)
+        until_state(page, "paused")
+        assert "Paused because no page was watching it." in page.locator("#train-status").inner_text()
+        assert step_of(page) >= steps
+        page.locator(".small-answer b").wait_for()  # the drawing is there, read by what the run has learnt
+        page.locator("#train-resume").click()
+        until_state(page, "running")
+        page.locator("#train-stop").click()
+        until_state(page, "stopped")
+
+
+def test_on_a_space_a_page_that_comes_back_late_says_what_happened_and_what_is_left(
+    start_server: Callable[..., Any], open_page: Callable[..., Any]
+) -> None:
+    server = start_server(SPACE_ID="somebody/digits", MNIST_LIMIT_GONE_SECONDS="4")
+    with Relay(server.url) as relay:
+        page = open_page(relay.url)
+        draw(page, SEVEN)
+        _trained_a_little(page, relay.url)
+        _without_a_connection(page, relay, AWAY_SECONDS)
+        said = (
+            "This page was closed or without a connection for more than 4 seconds. 1 run is gone; what is "
+            "drawn on the pad is still here."
+        )
+        until(page, lambda: said in page.locator("#train-status").inner_text())
+        until(page, lambda: page.locator(".small-answer b").inner_text() == "7")
+        assert page.locator(".small-answer").inner_text().startswith("The built-in model")
+        page.locator("#train-start").click()
+        until(page, lambda: step_of(page) >= 2)
