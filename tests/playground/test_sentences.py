@@ -243,7 +243,7 @@ def test_eager_and_deferred_execution_step_by_step() -> None:
         ("t.T", (3, 1), "v has size (4, 3), offset 0 and stride (1, 4); it uses the same memory as t. "
          "v[3, 1] lies at 0 + 3 × 1 + 1 × 4 = 7 and is 17."),
         ("t[:, 2]", (0, 1), "v has size (3,), offset 2 and stride (4,); it uses the same memory as t. v[1] "
-         " lies at 2 + 1 × 4 = 6 and is 16."),
+         "lies at 2 + 1 × 4 = 6 and is 16."),
         ("t.T.reshape(2, 6)", (1, 0), "v has size (2, 6), offset 0 and stride (6, 1); it uses memory of its "
          "own: no strides over t's can give this order. v[1, 0] lies at 0 + 1 × 6 + 0 × 1 = 6 and is 12."),
     ],
