@@ -5,14 +5,16 @@ python app.py
 
 import sys
 
-from mnist_core.runs.hosting import hosting_from
+from mnist_core.runs.hosting import hosting_from, prepare
 
+# Gradio reads the environment as it is imported, and would fail there with a traceback.
 try:
     hosting_from()
+    for sentence in prepare():
+        print(sentence)
 except ValueError as error:
     sys.exit(str(error))
 
-# Gradio reads its port from the environment as it is imported, and fails there with a traceback.
 from mnist_core.page import build, serve, warm_up
 
 demo = build()

@@ -25,8 +25,8 @@ from mnist_core.config import TrainConfig, check_number
 from mnist_core.inference import Calibration, undisturbed
 from mnist_core.model import ConvNet
 
-MAX_BYTES = 16 * 2**20  # the network's weights are 1.2 MB
-MAX_PARTS = 64  # files inside the file; torch writes one for each tensor and a handful besides
+MAX_BYTES = 16 * 2**20  # the network's weights are 1.2 MB; with Adam's two moments, in float64, 7.2 MB
+MAX_PARTS = 256  # files inside the file; torch writes one for each tensor and a handful besides
 MAX_VALUES = 50_000  # numbers and strings in the metadata
 LEFTOVER_SECONDS = 60.0  # a half-written file this old belongs to a process that was killed
 _LARGEST = 2**53  # of a count in the metadata; larger ones are not exact everywhere
@@ -35,8 +35,15 @@ _HARMLESS = {  # the names in a state dict's pickle, apart from torch's storage 
     "collections OrderedDict",
     "torch._utils _rebuild_tensor_v2",
     "torch._utils _rebuild_parameter",
+    "torch Size",  # this and the rest: what a checkpoint of a training loop may hold besides
+    "torch device",
+    "collections defaultdict",
 }
-
+_WRAPPERS = ("state_dict", "model_state_dict", "model")  # under which training loops store the weights
+_LEGACY = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)  # how files began before torch 1.6
+_LEGACY_PICKLES = 5  # magic number, version, system, object, storages' keys; then the storages
+_MEMO = ("BINPUT", "LONG_BINPUT", "PUT", "MEMOIZE")  # leave the stack as it is
+_COUNTS = ("BININT", "BININT1", "BININT2", "LONG1")  # how a storage's number of elements is written
 
 _INDIRECT = {"STACK_GLOBAL", "INST", "OBJ", "EXT1", "EXT2", "EXT4"}  # torch writes none
 _DAMAGE = (RuntimeError, pickle.UnpicklingError, ValueError, TypeError, KeyError, EOFError, MemoryError)
@@ -164,7 +171,10 @@ def _clear_leftovers(path: Path) -> None:
 
 @undisturbed()
 def load(source: str | Path | IO[bytes], *, max_bytes: int | None = None) -> tuple[ConvNet, dict[str, Any]]:
-    """Load weights that `save` wrote, or a bare state dict of the book's `ConvNet`.
+    """Load weights that `save` wrote, or a state dict of the book's `ConvNet` that another program did.
+
+    The latter may be in any floating-point type and in torch's format before 1.6, lie in a checkpoint of a
+    training loop, and have the prefix of a wrapper before its names (`module.`, `_orig_mod.`).
 
     The file is not trusted: nothing in it is executed, nothing is unpacked before its sizes are checked, and
     what the program goes by later, its calibration above all, is checked here.
@@ -174,7 +184,8 @@ def load(source: str | Path | IO[bytes], *, max_bytes: int | None = None) -> tup
         max_bytes: the largest file accepted; `MAX_BYTES` unless given.
 
     Returns:
-        The network on the CPU, in evaluation mode, and the metadata: empty for a bare state dict.
+        The network on the CPU in float32, in evaluation mode, and the metadata: empty where `save` did not
+        write the file.
 
     Raises:
         CheckpointError: no such file, or not weights of this network.
@@ -189,9 +200,26 @@ def load(source: str | Path | IO[bytes], *, max_bytes: int | None = None) -> tup
         ) from error
     if not (isinstance(held, dict) and set(held) == {"model", "metadata"}):
         held = {"model": held, "metadata": {}}
+    held["model"] = _unwrapped(held["model"], name)
     config = _check(held, name)
-    weights = {key: tensor.contiguous() for key, tensor in held["model"].items()}
-    return ConvNet.with_weights(weights, config), held["metadata"]
+    return ConvNet.with_weights(held["model"], config), held["metadata"]
+
+
+def _unwrapped(held: Any, name: str) -> dict[str, torch.Tensor]:
+    """The state dict in what a file holds: in float32, without a wrapper's prefix."""
+    if isinstance(held, dict):
+        held = next((held[key] for key in _WRAPPERS if isinstance(held.get(key), dict)), held)
+    if not _is_state_dict(held):
+        keys = ", ".join(str(key)[:40] for key in list(held)[:8]) if isinstance(held, dict) else ""
+        raise CheckpointError(
+            f"{name} holds no state dict{f', only {keys}' if keys else ''}: save model.state_dict()."
+        )
+    first = next(iter(_expected()))
+    prefix = next((key.removesuffix(first) for key in held if key.endswith(f".{first}")), "")
+    return {
+        key.removeprefix(prefix): tensor.float().contiguous() if tensor.is_floating_point() else tensor
+        for key, tensor in held.items()
+    }
 
 
 def _read(source: str | Path | IO[bytes], max_bytes: int) -> tuple[bytes, str]:
@@ -222,6 +250,9 @@ def _read(source: str | Path | IO[bytes], max_bytes: int) -> tuple[bytes, str]:
 
 def _check_parts(content: bytes, name: str, max_bytes: int) -> None:
     """Check before unpacking: a zip as torch writes it, of plausible sizes, that executes nothing."""
+    if content.startswith(_LEGACY):
+        _check_legacy(content, name)
+        return
     if not content.startswith(b"PK"):
         raise CheckpointError(
             f"{name} is not a weights file: torch.save(model.state_dict(), ...) writes one."
@@ -250,7 +281,37 @@ def _check_parts(content: bytes, name: str, max_bytes: int) -> None:
         raise CheckpointError(f"{name} is damaged or cut short: save or download it again.") from error
 
 
-def _check_pickle(program: bytes, name: str) -> None:
+def _check_legacy(content: bytes, name: str) -> None:
+    """The same for torch's format before 1.6: pickles, then numbers, whose sizes only the pickles say."""
+    rest = io.BytesIO(content)
+    elements = 0
+    for _ in range(_LEGACY_PICKLES):
+        began = rest.tell()
+        _check_pickle(rest, name)
+        elements += _stored(content[began : rest.tell()], name)
+    if elements > len(content):  # each takes a byte at least
+        raise CheckpointError(f"{name} is damaged or cut short: save or download it again.")
+
+
+def _stored(program: bytes, name: str) -> int:
+    """How many elements a pickle asks torch to make room for.
+
+    Torch writes a storage as the end of a tuple: its number of elements, then None for no view of another.
+    """
+    before: list[tuple[str, Any]] = []
+    elements = 0
+    for instruction, argument, _ in pickletools.genops(program):
+        if instruction.name == "BINPERSID":
+            kinds = [kind for kind, _ in before]
+            if kinds[1:] != ["NONE", "TUPLE"] or kinds[0] not in _COUNTS:
+                raise CheckpointError(f"{name} is damaged: save or download it again.")
+            elements += abs(before[0][1])
+        if instruction.name not in _MEMO:
+            before = [*before[-2:], (instruction.name, argument)]
+    return elements
+
+
+def _check_pickle(program: bytes | IO[bytes], name: str) -> None:
     """Refuse a pickle that names anything but tensors; `torch.load` would too, less clearly."""
     try:
         for instruction, argument, _ in pickletools.genops(program):
@@ -323,27 +384,45 @@ def _is_plain(value: Any) -> bool:
     return True
 
 
-def _check_weights(weights: Any, name: str) -> None:
-    """Raise `CheckpointError` unless `weights` are this network's, in its shapes, and finite."""
+def _expected() -> dict[str, torch.Tensor]:
+    """This network's state dict, without values."""
     with torch.device("meta"):
-        expected = ConvNet().state_dict()
-    if not isinstance(weights, dict) or not all(torch.is_tensor(tensor) for tensor in weights.values()):
-        raise CheckpointError(f"{name} holds no state dict: save model.state_dict().")
-    if set(weights) != set(expected):
-        missing = ", ".join(sorted(set(expected) - set(weights)))
-        unknown = ", ".join(sorted(str(key)[:80] for key in set(weights) - set(expected))[:8])
+        return ConvNet().state_dict()
+
+
+def _is_state_dict(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and bool(value)
+        and all(isinstance(key, str) and torch.is_tensor(each) for key, each in value.items())
+    )
+
+
+def _check_weights(weights: dict[str, torch.Tensor], name: str) -> None:
+    """Raise `CheckpointError` with the first difference unless `weights` are this network's, and finite."""
+    difference = _difference(weights)
+    if difference is not None:
         raise CheckpointError(
-            f"{name} holds another network's weights: {missing or 'nothing'} missing, {unknown or 'nothing'} "
-            f"unknown; this network has {', '.join(expected)}."
+            f"{name} holds another network's weights: {difference}. Choose weights of this ConvNet."
         )
-    for key, tensor in weights.items():
-        shape = expected[key].shape
-        if tensor.shape != shape or tensor.dtype != torch.float32:
-            raise CheckpointError(
-                f"{name}: {key} is {tensor.dtype} {tuple(tensor.shape)}, expected torch.float32 "
-                f"{tuple(shape)}: it is another network's."
-            )
     check_finite(weights, name)
+
+
+def _difference(weights: dict[str, torch.Tensor]) -> str | None:
+    """The first difference between these weights and this network's, in words; None if there is none."""
+    expected = _expected()
+    unknown = next(
+        (f"{key[:80]} {tuple(weights[key].shape)}" for key in weights if key not in expected), None
+    )
+    for key, tensor in expected.items():
+        shape, got = tuple(tensor.shape), weights.get(key)
+        if got is None:
+            return f"expected {key} {shape}, got {unknown or 'none'}"
+        if tuple(got.shape) != shape:
+            return f"expected {key} {shape}, got {tuple(got.shape)}"
+        if got.dtype != torch.float32:
+            return f"expected {key} in floating-point numbers, got {got.dtype}"
+    return f"it has {unknown} besides this network's" if unknown is not None else None
 
 
 def check_finite(weights: Mapping[str, torch.Tensor], name: str) -> None:

@@ -223,8 +223,8 @@ def test_weights_can_be_uploaded_and_wrong_files_are_explained(
     picture = torch.rand(2, 1, 28, 28)
     with torch.no_grad():
         assert torch.equal(runs.classifier_for(ANNE, run.id).model(picture), model.eval()(picture))
-    (tmp_path / "large.pt").write_bytes(bytes(3 * 2**20))
-    with pytest.raises(checkpoint.CheckpointError, match="larger than 2 MB"):
+    (tmp_path / "large.pt").write_bytes(bytes(9 * 2**20))
+    with pytest.raises(checkpoint.CheckpointError, match="larger than 8 MB"):
         runs.upload(ANNE, tmp_path / "large.pt")
     (tmp_path / "text.pt").write_text("no weights", encoding="utf-8")
     with pytest.raises(checkpoint.CheckpointError, match="not a weights file"):

@@ -10,18 +10,29 @@
   const recall = () => {
     try {
       const kept = sessionStorage.getItem(KEY);
-      if (kept && HEX.test(kept)) return kept;
+      const secret = kept && HEX.test(kept) ? kept : make();
+      sessionStorage.setItem(KEY, secret);
+      partFromOthers(secret);
+      return secret;
     } catch {
-      // Storage is refused in some frames; such a visit lasts until the page is left.
+      return make(); // storage is refused in some frames; such a visit lasts until the page is left
     }
-    const fresh = make();
-    try {
-      sessionStorage.setItem(KEY, fresh);
-    } catch {
-      // As above.
-    }
-    return fresh;
   };
+
+  // A duplicated tab begins with a copy of the storage, and so with the visit of a page that is open still. It asks
+  // whether there is one, on a channel that only pages of that visit know, and starts a visit of its own.
+  /** @param {string} shared */
+  function partFromOthers(shared) {
+    const me = make();
+    const channel = new BroadcastChannel(`${KEY}-${shared}`);
+    channel.addEventListener("message", ({ data: { asks, taken } }) => {
+      if (asks) channel.postMessage({ taken: asks });
+      if (taken !== me) return;
+      sessionStorage.setItem(KEY, make());
+      location.reload();
+    });
+    channel.postMessage({ asks: me });
+  }
 
   const secret = recall();
   Object.defineProperty(window, "visitSecret", { value: secret });

@@ -56,6 +56,9 @@ def serve(demo: CarefulBlocks, routes: list[Route], **look: Any) -> None:
     """
     address = start(demo, routes, Caps.from_environment(), **look)
     freeze_gc()
+    asked = os.environ.get("GRADIO_SERVER_PORT", "7860")
+    if str(demo.server_port) != asked:
+        print(f"Port {asked} is taken, so this page has {demo.server_port}.")
     print(f"The page is at {address}", flush=True)
     demo.block_thread()
 

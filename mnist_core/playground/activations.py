@@ -49,9 +49,14 @@ def activation(kind: str, slope: float, at: float) -> Scene:
         ),
         said=f"At x = {short(at)}, {kind} gives {exact(heights[-1])} and its derivative is "
         f"{exact(gradients[-1])}. "
-        f"Between −5 and 5 its values range from {short(min(heights))} to {short(max(heights))}, and its "
-        f"derivative is at most {short(max(gradients))}.",
+        f"Between −5 and 5 its values range from {_digits(min(heights))} to {_digits(max(heights))}, and its "
+        f"derivative is at most {_digits(max(gradients))}.",
     )
+
+
+def _digits(value: float) -> str:
+    """To four digits: to two places, sigmoid would seem to begin at 0.01 and tanh to reach 1."""
+    return f"{value:.4g}".replace("-", "−")
 
 
 def linear_stack(depth: int, between: str, seed: int) -> Scene:

@@ -122,7 +122,8 @@ def pooling(cells: tuple[float, ...], how: str, size: int, at: Spot) -> Scene:
     block = _block(row * size, column * size, size)
     inside = [short(x[0, 0, r, c].item()) for r, c in sorted(block)]
     left = _SIDE % size
-    dropped = f" {left} rows and {left} columns at the edge are left over, and dropped." if left else ""
+    rest = "1 row and 1 column" if left == 1 else f"{left} rows and {left} columns"
+    dropped = f" At the edge {rest} are left over, and dropped." if left else ""
     return Scene(
         parts=[
             Grid(title="input: click to change", values=numbers(x[0, 0]), edits="cells", marked=block),

@@ -145,7 +145,7 @@ def batches(size: str, rate: float) -> Scene:
         f"over all examples goes from {short(losses[0][1])} to {losses[-1][1]:.3f}. "
         + ("Single examples disagree, so the path zigzags." if batch == 1 else
            "All examples agree on each step, but there are few." if batch == _EXAMPLES else
-           "A few examples at a time: nearly straight, and many steps."),
+           "A few examples at a time: fairly exact steps, and many of them."),
     )  # fmt: skip
 
 

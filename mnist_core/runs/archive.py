@@ -60,6 +60,8 @@ class Archive:
             self._make_room()
         except (OSError, checkpoint.CheckpointError) as error:
             _log.warning("A run could not be kept: %s", error)
+            if not (place / _RECORD).exists():  # half a run would only take room
+                shutil.rmtree(place, ignore_errors=True)
             run.note = f"It could not be stored in {self.folder}: download what you need."
 
     def remove(self, run: Run) -> None:

@@ -289,6 +289,8 @@ class Runs(Visits):
                 self._fetch_for(run)
             else:
                 self.slot.line_up(run)
+            if visit.runs:
+                visit.lost = ""
             visit.made += 1
             visit.runs[run.id] = run
             visit.current = run.id
@@ -310,7 +312,8 @@ class Runs(Visits):
 
     def _check_slot(self, visit: Visit) -> None:
         if visit.active is not None:
-            raise RunError(f"{visit.active.name} is still {visit.active.state}. Pause or stop it first.")
+            how = "Pause or stop" if visit.active.pausable else "Stop"
+            raise RunError(f"{visit.active.name} is still {visit.active.state}. {how} it first.")
 
     def _check_room(self, visit: Visit) -> None:
         if len(visit.runs) >= self.limits.runs:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+import stat
+import tempfile
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from mnist_core.runs.limits import on_a_space
@@ -13,6 +17,7 @@ from mnist_core.runs.limits import on_a_space
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 _HOST = r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]{1,5})?"
 _ADDRESS = re.compile(rf"https?://{_HOST}")
+_PROXIES = ("all_proxy", "http_proxy", "https_proxy")
 _SITE = re.compile(rf"https?://(\*\.)?{_HOST}")
 
 
@@ -46,6 +51,57 @@ def hosting_from(environment: Mapping[str, str] = os.environ) -> Hosting:
         root_path=_root_path(environment.get("GRADIO_ROOT_PATH", "")),
         frame_ancestors=_frame_ancestors(environment.get("MNIST_FRAME_ANCESTORS"), on_a_space(environment)),
     )
+
+
+def prepare(environment: MutableMapping[str, str] = os.environ) -> list[str]:
+    """Set what Gradio reads as it is imported, where its own default could keep it from starting.
+
+    Returns:
+        Sentences on what was changed that someone might miss.
+
+    Raises:
+        ValueError: `GRADIO_TEMP_DIR` is set to a folder that cannot be written.
+    """
+    environment["GRADIO_TEMP_DIR"] = str(_own_folder(environment.get("GRADIO_TEMP_DIR")))
+    return _without_socks(environment)
+
+
+def _own_folder(given: str | None) -> Path:
+    """Where uploads go: the folder that was named, else one of this user alone, made if needed.
+
+    Gradio's own default is one folder for all users of a machine, and belongs to whoever came first.
+    """
+    if given:
+        folder = Path(given)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(
+                f"GRADIO_TEMP_DIR must be a folder that can be written; {given} is none ({error.strerror})."
+            ) from error
+        return folder
+    user = os.getuid() if hasattr(os, "getuid") else "own"
+    folder = Path(tempfile.gettempdir()) / f"gradio-{user}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+        if stat.S_ISDIR(found.st_mode) and found.st_uid == user and os.access(folder, os.W_OK):
+            return folder
+    except OSError:
+        pass  # no folder there, and none to be made: somebody else's file has the name
+    return Path(tempfile.mkdtemp(prefix="gradio-"))
+
+
+def _without_socks(environment: MutableMapping[str, str]) -> list[str]:
+    """Drop SOCKS proxies where httpx cannot use them: there it would end the start, although the page asks no
+    other host for anything."""
+    names = [name for name in environment if name.lower() in _PROXIES]
+    unusable = [name for name in names if environment[name].lower().startswith("socks")]
+    if not unusable or find_spec("socksio") is not None:
+        return []
+    for name in unusable:
+        del environment[name]
+    return [f"Not used, since a SOCKS proxy needs the package socksio: {', '.join(unusable)}."]
 
 
 def _check_port(port: str) -> None:

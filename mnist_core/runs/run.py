@@ -117,6 +117,11 @@ class Run:
         return self.state in ACTIVE
 
     @property
+    def pausable(self) -> bool:
+        """Whether it can be paused now: it waits for its turn or trains, and not on a lent GPU."""
+        return self.state in ("waiting", "running") and self.gpu is None
+
+    @property
     def evaluation(self) -> Evaluation | None:
         """The newest evaluation."""
         return self.history.evaluations[-1] if self.history.evaluations else None

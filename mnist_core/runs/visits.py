@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
+from collections import OrderedDict
 
 import numpy as np
 
@@ -13,6 +15,7 @@ from mnist_core.runs.run import Pad, Run
 from mnist_core.runs.slot import RunError, Slot
 
 _HOUSEKEEPING_SECONDS = 1.0
+_LOSSES = 1000  # visits of which it is known what they lost
 
 
 class Visit:
@@ -29,6 +32,7 @@ class Visit:
         self.made = 0  # runs so far, for their names
         self.touched = time.monotonic()
         self.left: float | None = None  # when the last page closed
+        self.lost = ""  # what an earlier visit of this page lost when it was forgotten, in a sentence
 
     @property
     def active(self) -> Run | None:
@@ -55,6 +59,9 @@ class Visits:
         self.limits, self.slot = limits, slot
         self._lock = slot.lock
         self._visits: dict[str, Visit] = {}
+        self._losses: OrderedDict[bytes, str] = (
+            OrderedDict()
+        )  # of forgotten visits, by their secrets' digests
         self._closing = threading.Event()
         self._housekeeper: threading.Thread | None = None
 
@@ -74,6 +81,7 @@ class Visits:
                 visit = self._visits[secret] = Visit()
                 visit.runs.update(self._kept())
                 visit.made = len(visit.runs)
+                visit.lost = self._losses.pop(_digest(secret), "")
                 self._start_housekeeping()
             visit.touched, visit.left = time.monotonic(), None
             if session:
@@ -89,12 +97,23 @@ class Visits:
                     if not visit.sessions:
                         visit.left = time.monotonic()
 
-    def forget(self, secret: str) -> None:
-        """Stop this visit's runs and release everything that it held."""
+    def forget(self, secret: str, why: str = "") -> None:
+        """Stop this visit's runs and release everything that it held.
+
+        Args:
+            why: a sentence for the visitor, told together with what was lost if the page comes back.
+        """
         with self._lock:
             visit = self._visits.pop(secret, None)
-            for run in visit.runs.values() if visit else ():
+            if visit is None:
+                return
+            for run in visit.runs.values():
                 self.slot.end(run, "")
+            lost = _said(len(visit.runs.keys() - self._kept().keys()), len(visit.drawings))
+            if why and lost:
+                self._losses[_digest(secret)] = f"{why} {lost} gone; what is drawn on the pad is still here."
+                while len(self._losses) > _LOSSES:
+                    self._losses.popitem(last=False)
 
     def run(self, secret: str, run_id: str) -> Run:
         """One of this visit's own runs.
@@ -122,8 +141,13 @@ class Visits:
                         self.slot.pause(run, "Paused because no page was watching it.")
                 seen = max((visit.touched, *(run.watched for run in visit.runs.values())))
                 idle = now - seen > self.limits.idle_seconds
-                if idle or (visit.left is not None and now - visit.left > self.limits.gone_seconds):
-                    self.forget(secret)
+                if visit.left is not None and now - visit.left > self.limits.gone_seconds:
+                    away = f"more than {self.limits.gone_seconds:g} seconds"
+                    self.forget(secret, f"This page was closed or without a connection for {away}.")
+                elif idle:
+                    self.forget(
+                        secret, f"Nothing was done here for {self.limits.idle_seconds / 60:g} minutes."
+                    )
             forgot = len(self._visits) < known
         if forgot:
             give_back_freed_memory()
@@ -145,3 +169,14 @@ class Visits:
     def _housekeep(self) -> None:
         while not self._closing.wait(_HOUSEKEEPING_SECONDS):
             self.sweep()
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def _said(runs: int, drawings: int) -> str:
+    """So many runs and labelled drawings as a subject with its verb; empty for none."""
+    counts = ((runs, "run"), (drawings, "labelled drawing"))
+    parts = [f"{count} {name}{'s' if count > 1 else ''}" for count, name in counts if count]
+    return f"{' and '.join(parts)} {'is' if runs + drawings == 1 else 'are'}" if parts else ""

@@ -193,15 +193,15 @@ def test_an_agent_hears_what_was_wrong_and_goes_on(server: Any, seven: bytes) ->
     assert httpx.get(f"{server.url}/health").json()["faults"] == 0
 
 
+@pytest.mark.parametrize("nowhere", ["http://127.0.0.1:9", "socks5://127.0.0.1:9", "socks5h://127.0.0.1:9"])
 def test_an_agent_is_answered_where_the_environment_names_a_proxy(
-    start_server: Callable[..., Any], seven: bytes
+    start_server: Callable[..., Any], seven: bytes, nowhere: str
 ) -> None:
     """Neither the page as it starts nor a tool's call may go to the proxy."""
 
     async def talk(session: Any) -> Any:
         return await session.call_tool("read_digit", {"picture": _text(seven)})
 
-    nowhere = "http://127.0.0.1:9"
     url = start_server(http_proxy=nowhere, https_proxy=nowhere, all_proxy=nowhere, no_proxy="elsewhere").url
     assert not _with_agent(url, talk).isError
 

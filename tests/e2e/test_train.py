@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from mirror import serving
 from train_tab import (
     LONG,
@@ -26,6 +27,7 @@ from train_tab import (
 
 from mnist_core.classifier import SHIPPED_WEIGHTS
 from mnist_core.config import TrainConfig
+from mnist_core.engine.setup import initial_model
 
 pytestmark = [pytest.mark.browser, pytest.mark.mnist]
 
@@ -139,8 +141,8 @@ def test_weights_come_in_from_a_file_and_a_file_that_holds_none_is_explained(
     files = {
         "notes.txt": (b"no weights", "not a weights file"),
         "pickle.pt": (pickle.dumps(_Touch(touched)), "not a weights file"),
-        "large.pt": (bytes(3 * 2**20), "larger than 2 MB"),
-        "huge.pt": (bytes(6 * 2**20), "exceed the maximum allowed size"),
+        "large.pt": (bytes(8 * 2**20 + 1), "larger than 8 MB"),
+        "huge.pt": (bytes(9_000_001), "exceed the maximum allowed size"),
     }
     for name, (content, sentence) in files.items():
         (tmp_path / name).write_bytes(content)
@@ -152,10 +154,25 @@ def test_weights_come_in_from_a_file_and_a_file_that_holds_none_is_explained(
     page.locator("#watcher input[type=file]").set_input_files(SHIPPED_WEIGHTS)
     until(page, lambda: "is ready to use" in page.locator("#train-status").inner_text())
     assert not page.locator("#notice").is_visible()
+    _upload_another_loops_checkpoint(page, tmp_path)
     page.get_by_role("tab", name="Draw").click()
     page.locator("#read-by input").wait_for()
     assert page.locator("#read-by input").input_value() == "Uploaded model"
     assert [each for each in page.faults if "Failed to load resource" not in each] == []  # files refused
+
+
+def _upload_another_loops_checkpoint(page: Any, folder: Path) -> None:
+    """What a training loop with Adam, float64 and DataParallel saves halfway."""
+    model = torch.nn.DataParallel(initial_model(TrainConfig()).double())
+    optimizer = torch.optim.Adam(model.parameters())
+    model(torch.zeros(2, 1, 28, 28, dtype=torch.float64)).sum().backward()
+    optimizer.step()
+    halfway = {"epoch": 3, "model_state_dict": model.state_dict(), "optimizer": optimizer.state_dict()}
+    torch.save(halfway, folder / "halfway.pth")
+    assert (folder / "halfway.pth").stat().st_size > 7_000_000
+    page.locator("#watcher input[type=file]").set_input_files(folder / "halfway.pth")
+    until(page, lambda: page.locator("#results tbody tr").count() == 2)
+    assert not page.locator("#notice").is_visible()
 
 
 class _Touch:

@@ -302,3 +302,10 @@ def test_the_code_of_the_eager_toy_gives_the_values_that_it_shows() -> None:
     names: dict[str, Any] = {"torch": torch}
     exec(part(scene, Code).text, names)
     assert [row[1] for row in part(scene, Table).rows] == [f"{names[name].item():.2f}" for name in "abc"]
+
+
+def test_every_piece_of_code_that_a_toy_shows_is_run_above() -> None:
+    showing = {
+        name for name, toy in TOYS.items() if any(isinstance(each, Code) for each in toy.scene().parts)
+    }
+    assert showing == {"layer_by_hand", "batches_by_hand", "data_types", "eager_and_deferred"}

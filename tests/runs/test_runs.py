@@ -199,6 +199,8 @@ def test_a_failed_download_holds_no_slot_and_offers_the_built_in_digits(
         run = runs.start(ANNE, TINY)
         assert run.state == "fetching"
         assert runs.slot.place(run) == 0
+        with pytest.raises(RunError, match=r"^Run 1 is still fetching\. Stop it first\.$"):
+            runs.start(ANNE, TINY)
         hold.set()
         until(lambda: run.state == "failed")
         assert run.note == (

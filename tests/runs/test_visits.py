@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from bars import ANNE, BEN, LONG, TINY, WATCHED, done_some, until
 
@@ -108,9 +109,47 @@ def test_a_visit_whose_run_is_watched_is_not_idle(make_runs: Callable[..., Runs]
     assert run.active
     run.watched = time.monotonic() - 6
     runs.sweep()
-    assert not run.active
+    until(lambda: not run.active)
 
 
 def test_on_ones_own_machine_a_laptop_may_sleep_for_minutes_and_on_a_space_a_closed_page_is_gone() -> None:
     assert GENEROUS.gone_seconds >= 600
     assert CAREFUL.gone_seconds <= 60
+
+
+def test_a_visit_that_comes_back_is_told_what_was_lost_and_why(make_runs: Callable[..., Runs]) -> None:
+    runs = make_runs(replace(WATCHED, gone_seconds=0.2, idle_seconds=1200))
+    visit = runs.visit(ANNE, "one")
+    runs.stop(ANNE, runs.start(ANNE, TINY).id)
+    runs.start(ANNE, TINY)
+    visit.drawings.append((np.zeros((28, 28), np.uint8), 3))
+    runs.leave("one")
+    time.sleep(0.3)
+    runs.sweep()
+    assert runs.visit(ANNE).lost == (
+        "This page was closed or without a connection for more than 0.2 seconds. 2 runs and 1 labelled "
+        "drawing are gone; what is drawn on the pad is still here."
+    )
+    runs.stop(ANNE, runs.start(ANNE, TINY).id)
+    assert runs.visit(ANNE).lost, "told beside the first run, too"
+    runs.start(ANNE, TINY)
+    assert not runs.visit(ANNE).lost
+
+
+def test_a_visit_that_was_idle_too_long_is_told_so(make_runs: Callable[..., Runs]) -> None:
+    runs = make_runs(replace(WATCHED, idle_seconds=1800))
+    run = runs.start(ANNE, TINY)
+    runs.stop(ANNE, run.id)
+    runs.visit(ANNE).touched = run.watched = time.monotonic() - 1801
+    runs.sweep()
+    assert runs.visit(ANNE).lost == (
+        "Nothing was done here for 30 minutes. 1 run is gone; what is drawn on the pad is still here."
+    )
+
+
+def test_a_visit_that_lost_nothing_is_told_nothing(make_runs: Callable[..., Runs]) -> None:
+    runs = make_runs(replace(WATCHED, idle_seconds=0))
+    runs.visit(ANNE)
+    time.sleep(0.1)
+    runs.sweep()
+    assert runs.visit(ANNE).lost == ""

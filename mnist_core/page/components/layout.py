@@ -82,7 +82,9 @@ class Layout:
         run, active = visit.shown, visit.active
         compared = [each for each in list(visit.runs.values()) if each.id in visit.compared]
         updates: Updates = {
-            self.status: status.status(run, runs.slot.place(run) if run else 0, runs.digits.progress),
+            self.status: status.status(
+                run, runs.slot.place(run) if run else 0, runs.digits.progress, visit.lost
+            ),
             self.plot: loss_plot(run, compared),
             self.trace: trace_plot(run),
             self.reading: [run.id, run.name, run.weights_step] if run is not None else None,
@@ -94,7 +96,7 @@ class Layout:
         for button, visible in (
             (self.start, active is None and not paused),
             (self.gpu, active is None and not paused),
-            (self.pause, active is not None and active.state != "fetching" and active.gpu is None),
+            (self.pause, active is not None and active.pausable),
             (self.resume, paused),
             (self.step, paused),
             (self.stop, active is not None or paused),

@@ -21,7 +21,7 @@ class Caps:
 
     Attributes:
         json_bytes: of one call; a drawing is about 4,000.
-        upload_bytes: of one uploaded file.
+        upload_bytes: of one uploaded file, with what the browser adds; `Limits` has what weights may have.
         upload_bytes_per_hour: of all visitors together; the disk is freed hourly.
         body_seconds: that a body may take to arrive.
         bodies: being received at one time.
@@ -29,7 +29,7 @@ class Caps:
     """
 
     json_bytes: int = 1_000_000
-    upload_bytes: int = 5_000_000
+    upload_bytes: int = 9_000_000
     upload_bytes_per_hour: int = 500_000_000
     body_seconds: int = 30
     bodies: int = 64

@@ -1,10 +1,10 @@
 """A visit's secret: the only key to a visitor's own runs, weights and stream.
 
 The page makes 32 random bytes with `crypto.getRandomValues` before anything else runs (`assets/js/visit.js`)
-and keeps them in `sessionStorage`: a reload continues the same visit, a new tab starts another, and
-closing the tab forgets it. The secret travels in two places and nowhere else: in the body, as the first
-input of every one of Gradio's handlers that touches a visit's own things (`VisitSecret`), and in the
-`X-Visit` header. There our own routes look for it (`routes`), and by it the guard ties Gradio's
+and keeps them in `sessionStorage`: a reload continues the same visit, a new tab starts another, a duplicated
+one too, and closing the tab forgets it. The secret travels in two places and nowhere else: in the body, as
+the first input of every one of Gradio's handlers that touches a visit's own things (`VisitSecret`), and in
+the `X-Visit` header. There our own routes look for it (`routes`), and by it the guard ties Gradio's
 `session_hash` to the visit. Neither is part of an address, and the server never sends a secret back, logs it
 or names a file by it.
 """

@@ -63,9 +63,7 @@ def train_tab(secret: gr.Component, weights: gr.Dropdown, tab: gr.Tab, page: gr.
         (layout.step, handlers.step, [secret]),
         (layout.stop, handlers.stop, [secret]),
     ):
-        button.click(handler, inputs, layout.all, **AT_ONCE).then(
-            handlers.follow, [secret, weights], [*layout.shown, weights], **_STREAM
-        )
+        _follow(button.click(handler, inputs, layout.all, **AT_ONCE), handlers, secret)
     if layout.gpu is not None:
         layout.gpu.click(handlers.start_on_gpu, [secret, layout.recipe], layout.all, **AT_ONCE).then(
             handlers.follow_on_gpu, [secret, weights], [*layout.shown, weights], **_STREAM
@@ -73,13 +71,14 @@ def train_tab(secret: gr.Component, weights: gr.Dropdown, tab: gr.Tab, page: gr.
     # A panel has many buttons, and none may be deaf while another is answered. "always_last" would forget
     # which one it was.
     for panel in (layout.status, layout.results, layout.fine_tuning):
-        panel.act(
+        press = panel.act(
             handlers.act,
             [secret, weights, layout.recipe],
             layout.all,
             trigger_mode="multiple",
             **AT_ONCE,
-        ).then(handlers.follow, [secret, weights], [*layout.shown, weights], **_STREAM)
+        )
+        _follow(press, handlers, secret)
     layout.upload.upload(handlers.upload, [secret, layout.upload], layout.all, **AT_ONCE)
     layout.recipe.input(
         handlers.choose, [secret, layout.recipe], [layout.start], trigger_mode="always_last", **AT_ONCE
@@ -89,6 +88,14 @@ def train_tab(secret: gr.Component, weights: gr.Dropdown, tab: gr.Tab, page: gr.
     )
     page.load(None, js=OPEN_IF_LINKED)
     page.unload(leave)
+
+
+def _follow(press: Any, handlers: Handlers, secret: gr.Component) -> None:
+    """Follow the visit's run after a press; after a refused one too, as by a page that has missed its start
+    and lacks its buttons."""
+    layout = handlers.layout
+    for after in (press.success, press.failure):
+        after(handlers.follow, [secret, layout.weights], [*layout.shown, layout.weights], **_STREAM)
 
 
 class Handlers:

@@ -44,15 +44,16 @@ class Advice(NamedTuple):
     button: dict[str, Any] | None = None
 
 
-def status(run: Run | None, place: int, fetched: tuple[int, int] | None) -> str:
+def status(run: Run | None, place: int, fetched: tuple[int, int] | None, lost: str = "") -> str:
     """A run's status: a sentence, a progress bar, and its numbers.
 
     Args:
         place: in the queue, from 1; 0 for a run that is not in it.
         fetched: bytes of MNIST so far and in all, during a download.
+        lost: what the visit has lost, in a sentence.
     """
     if run is None:
-        return render("status.html", state="idle")
+        return render("status.html", state="idle", lost=lost)
     return render(
         "status.html",
         state=run.state,
@@ -61,7 +62,7 @@ def status(run: Run | None, place: int, fetched: tuple[int, int] | None) -> str:
         percent=None if run.kind == "uploaded" else _percent(run),
         numbers=_numbers(run),
         test=run.evaluation,
-        advice=_advice(run),
+        advice=_advice(run, lost),
         foreign=run.foreign,
     )
 
@@ -102,7 +103,7 @@ def _numbers(run: Run) -> list[str]:
     return [step, f"{span(last.seconds)} of training"] if run.state in OVER else [step]
 
 
-def _advice(run: Run) -> Advice | None:
+def _advice(run: Run, lost: str) -> Advice | None:
     if run.state == "diverged" and run.trouble is not None:
         return Advice(run.trouble.says, _gentler(run))
     if run.state == "failed":
@@ -110,8 +111,8 @@ def _advice(run: Run) -> Advice | None:
     if run.active and run.trouble is not None:
         return Advice(run.trouble.says)
     if run.kind == "fine-tuned" and run.state == "finished" and len(run.history.evaluations) > 1:
-        return Advice(_learned(run), {"text": "Undo", "act": "undo", "run": run.id})
-    said = [run.note or run.fallback]
+        return Advice(f"{_learned(run)} {run.note}".strip(), {"text": "Undo", "act": "undo", "run": run.id})
+    said = [run.note or run.fallback or lost]
     if run.trouble is not None:
         said.append(run.trouble.afterwards if run.state in OVER else run.trouble.says)
     return Advice(" ".join(filter(None, said))) if any(said) else None
