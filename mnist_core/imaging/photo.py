@@ -12,8 +12,9 @@ EVEN = 2  # grey levels by which pixels of an even background differ at most
 EVEN_SHARE = 0.6  # the least share of a drawing's frame that is even background; ink may cross the rest
 WORKING_SIDE = 360  # pixels; the longer side to which photographs are downscaled, which averages out grain
 BLUR = 0.004  # of the longer side: against what grain is left
-LIGHT_CELLS = 10  # along the longer side: the resolution at which the light on the paper is estimated
+LIGHT_CELLS = 7  # along the longer side: the resolution at which the light on the paper is estimated
 PAPER_SHARE = 0.75  # the quantile of a cell's brightness that is taken for its paper
+EXTREME = 0.995  # the quantile of all pixels that ink reaches, however thin the pen
 STRONG = 0.55  # of the darkest ink: every part of the drawing reaches it somewhere
 WEAK = 0.38  # of the darkest ink: the threshold of its edges; ruled lines stay below
 LEAST_INK = 0.12  # of the paper's brightness: less contrast than this, or than six times the grain, is no ink
@@ -41,29 +42,34 @@ def photographed_ink(grey: Image.Image) -> np.ndarray:
         grey = grey.reduce(-(-longest // WORKING_SIDE))
     grey = grey.filter(ImageFilter.GaussianBlur(max(grey.size) * BLUR))
     brightness = np.asarray(grey, np.float32)
-    darkness = _darkness(brightness)
-    lightness = _darkness(255 - brightness)
-    # Dark ink makes a few pixels much darker than the paper around them, chalk makes them lighter.
-    return _drawing(max(darkness, lightness, key=_contrast))
+    return _drawing(_darkness(255 - brightness if _is_chalk(brightness) else brightness))
+
+
+def _is_chalk(brightness: NDArray[np.float32]) -> bool:
+    """Whether what stands out from the sheet is lighter than it, not darker."""
+    beside = brightness - _background(brightness, 0.5)
+    darkest, lightest = np.percentile(beside, ((1 - EXTREME) * 100, EXTREME * 100))
+    return bool(lightest > -darkest)
 
 
 def _darkness(brightness: NDArray[np.float32]) -> NDArray[np.float32]:
     """How much darker each pixel is than paper in the same light, 0 to 1: (h, w) float32."""
+    return (1 - brightness / np.maximum(_background(brightness, PAPER_SHARE), 1)).clip(0, 1)
+
+
+def _background(brightness: NDArray[np.float32], share: float) -> NDArray[np.float32]:
+    """The brightness of the sheet everywhere, (h, w), taken for this quantile of the pixels around."""
     height, width = brightness.shape
     cell = -(-max(height, width) // LIGHT_CELLS)
     rows, columns = -(-height // cell), -(-width // cell)
     padded = np.pad(brightness, ((0, rows * cell - height), (0, columns * cell - width)), mode="edge")
     cells = padded.reshape(rows, cell, columns, cell).transpose(0, 2, 1, 3).reshape(rows, columns, -1)
-    paper = np.percentile(cells, PAPER_SHARE * 100, axis=2)
+    paper = np.percentile(cells, share * 100, axis=2)
     smooth = Image.fromarray(paper.astype(np.float32)).resize(
         (columns * cell, rows * cell), Image.Resampling.BICUBIC
     )
-    light: NDArray[np.float32] = np.maximum(np.asarray(smooth)[:height, :width], 1)
-    return (1 - brightness / light).clip(0, 1)
-
-
-def _contrast(darkness: np.ndarray) -> float:
-    return float(np.percentile(darkness, 99))
+    background: NDArray[np.float32] = np.asarray(smooth)[:height, :width]
+    return background
 
 
 def _drawing(darkness: np.ndarray) -> np.ndarray:
