@@ -2,26 +2,51 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
 from mnist_core import checkpoint
 from mnist_core.imaging.preprocess import find_ink, place, preprocess, upright_size
-from mnist_core.imaging.segment import Piece, atoms, best_cut, best_reading, cuts, part, shrink
+from mnist_core.imaging.segment import (
+    MOST_ATOMS,
+    UNEVEN_COST,
+    Cut,
+    Group,
+    Piece,
+    atoms,
+    best_reading,
+    cuts,
+    join,
+    marks,
+    part,
+    pen_lines,
+    rows,
+    shrink,
+)
 from mnist_core.inference import Calibration, device_named, predict, tempered
 from mnist_core.model import CLASSES, ConvNet
+from mnist_core.strings import StringLook, StringReader, shipped_strings
 
 SHIPPED_WEIGHTS = Path(__file__).resolve().parent.parent / "assets" / "weights" / "weights.pt"
-SURE = 0.9  # probability from which a piece is not tried as two touching digits
-SCORING_TEMPERATURE = 1.2  # for comparing ways to segment a number, chosen on synthetic ones
-DOUBT_COST = 0.2  # see `_Look.score`
+SCORING_TEMPERATURE = 1.2  # for comparing ways to cut a string, chosen on synthetic ones
+MOST_TRIED = 12  # cuts, those through little ink and near where digits of one width would part
+WIDTH_COST = 4.0  # of cutting the first of three digits off a third of the width too far away
+WEIGHT = 0.5  # of the network for single digits in deciding whether a piece is one
+LEAST_DOUBT = 0.001  # it is never taken to be surer than this
+LEAST_GUESS = 0.35  # probability below which no digit is named as the closest
+DOT_INK = 0.7  # share of a dot's box that is ink; pi / 4 is a disc's
+DOT_COST = 6.0  # log-probability
+NOTHING_DRAWN = "Nothing is drawn here."
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +61,7 @@ class Prediction:
         reason: why there is no digit, in a short sentence; None when there is one.
         box: (left, top, right, bottom) in pixels of the picture given to `Classifier.read`; None from
             `predict`.
+        mark: a small sign beside digits, such as a minus or a point: `read` names these last.
     """
 
     digit: int | None
@@ -44,6 +70,12 @@ class Prediction:
     guess: int | None = None
     reason: str | None = None
     box: tuple[int, int, int, int] | None = None
+    mark: bool = False
+
+    @property
+    def closest(self) -> int | None:
+        """The guess, if it is probable enough to be worth naming."""
+        return self.guess if max(self.probabilities) >= LEAST_GUESS else None
 
 
 class Classifier:
@@ -52,13 +84,16 @@ class Classifier:
     Args:
         model: the network; it is put into evaluation mode.
         calibration: None for the network's own probabilities, sure from one half on.
+        strings: the network that says how many digits a piece of ink is; None for the shipped one.
 
     Raises:
         ValueError: not a network, or not a calibration.
         CheckpointError: its weights are not all finite numbers.
     """
 
-    def __init__(self, model: ConvNet, calibration: Calibration | None = None) -> None:
+    def __init__(
+        self, model: ConvNet, calibration: Calibration | None = None, strings: StringReader | None = None
+    ) -> None:
         if not isinstance(model, nn.Module):
             raise ValueError(
                 f"A Classifier reads with a network; got {type(model).__name__}. Classifier.load takes a "
@@ -72,6 +107,12 @@ class Classifier:
         checkpoint.check_finite(dict(model.named_parameters()), "This network")
         self.model = model.eval()
         self.calibration = calibration or Calibration()
+        self._strings = strings
+
+    @property
+    def strings(self) -> StringReader:
+        """The network that says how many digits a piece of ink is; `predict` needs none."""
+        return self._strings or shipped_strings()
 
     @classmethod
     def load(cls, path: str | Path | None = None, device: str | torch.device = "cpu") -> Classifier:
@@ -94,93 +135,236 @@ class Classifier:
         """
         model_input = preprocess(image)
         if not model_input.any():
-            return Prediction(None, [1 / CLASSES] * CLASSES, model_input, None, "Nothing is drawn here.")
-        return self._answer(model_input, predict(self.model, model_input[None])[0].numpy())
+            return Prediction(None, [1 / CLASSES] * CLASSES, model_input, None, NOTHING_DRAWN)
+        return self._answer(model_input, predict(self.model, model_input[None])[0].numpy(), 1.0)
 
-    def read(self, image: Image.Image | np.ndarray) -> list[Prediction]:
-        """The digits in a picture, left to right, each with its box; an empty list when it is blank.
+    def read(
+        self, image: Image.Image | np.ndarray, strokes: Sequence[Sequence[tuple[float, float]]] | None = None
+    ) -> list[Prediction]:
+        """The digits in a picture, row by row and left to right, each with its box; empty when it is blank.
 
-        The network itself decides which parts of the ink belong together and where to cut touching digits.
+        How many digits a piece of ink is, if any, a network of its own decides (`strings`). Ink that is none
+        is answered as one piece, without a digit.
+
+        Args:
+            strokes: where known, the pen's lines in the order drawn, each a sequence of (x, y) in the image's
+                pixels; digits that touch are told apart by them.
 
         Raises:
             ValueError: not a picture.
         """
         ink = find_ink(image)
-        pieces = atoms(ink)
-        if not pieces:
-            return []
-        looks: dict[Piece, _Look] = {}
-
-        def score(pieces: list[Piece]) -> np.ndarray:
-            looks.update(self._look(pieces))
-            return np.array([looks[piece].score for piece in pieces])
-
-        digits = [end for digit in best_reading(pieces, score) for end in self._parted(digit, looks)]
         across, down = (
             given / found for given, found in zip(upright_size(image), ink.shape[::-1], strict=True)
         )
-        predictions = []
-        for digit in digits:
-            left, top, right, bottom = digit.box
-            box = (round(left * across), round(top * down), round(right * across), round(bottom * down))
-            look = looks[digit]
-            predictions.append(replace(self._answer(look.model_input, look.log_probabilities), box=box))
-        return predictions
+        looks = _Looks(self)
+        parts, specks = atoms(ink)
+        drawn = []
+        if strokes is not None and len(strokes) > 1:
+            drawn = pen_lines([[(x / across, y / down) for x, y in stroke] for stroke in strokes], ink)
+        digits: list[Prediction] = []
+        left_out: list[Prediction] = []
+        for row in rows(parts):
+            groups, small = marks(self._groups(row, drawn, looks), specks)
+            digits += itertools.chain.from_iterable(self._digits(group, looks) for group in _together(groups))
+            left_out += [_left_out(piece, digits) for piece in small]
+        return [_scaled(each, across, down) for each in digits + left_out]
 
-    def _parted(self, piece: Piece, looks: dict[Piece, _Look]) -> list[Piece]:
-        """A piece that is surely one digit, unchanged; any other, cut into digits where that is likelier.
+    def _groups(self, row: list[Piece], drawn: list[Piece], looks: _Looks) -> list[Group]:
+        """What a row's pieces are: by the pen's lines where these tell more than what is connected."""
+        groups, score = best_reading(row, looks.judge)
+        top, bottom = min(piece.box[1] for piece in row), max(piece.box[3] for piece in row)
+        lines = [line for line in drawn if top <= (line.box[1] + line.box[3]) / 2 < bottom]
+        if len(lines) < 2 or len(lines) > MOST_ATOMS or all(group.length == 1 for group in groups):
+            return groups
+        apart, as_drawn = best_reading(lines, looks.judge, as_drawn=True)
+        if as_drawn < score and _count(apart) != _count(groups):
+            return groups
+        return sorted(apart, key=lambda group: group.piece.box[0] + group.piece.box[2])
+
+    def _digits(self, group: Group, looks: _Looks) -> list[Prediction]:
+        """The answers for a piece: one for a digit or for what is none, several for a string."""
+        look = looks[group.piece]
+        if group.length < 2:
+            chance = math.exp(look.scores[1])
+            answer = self._answer(look.model_input, look.log_probabilities, chance)
+            return [replace(answer if group.length else _refused(answer), box=group.piece.box)]
+        chance = math.exp(look.scores[group.length])
+        said = look.string.digits(group.length)
+        answers = []
+        for piece, digit in zip(self._cut(group.piece, said), said, strict=True):
+            model_input = place(piece.ink)
+            alone = tempered(predict(self.model, model_input[None])[0].numpy(), self.calibration.temperature)
+            answers.append(replace(self._answer(model_input, alone + digit, chance, 1.0), box=piece.box))
+        return answers
+
+    def _cut(self, piece: Piece, said: NDArray[np.float64]) -> list[Piece]:
+        """A string's digits, cut where the network reads in each what the string says.
 
         Args:
-            piece: a key of `looks`, to which the digits that it is cut into are added.
+            said: (length, 10) log-probabilities.
         """
-        whole = looks[piece].likeliest
-        if whole >= math.log(SURE):
+        if len(said) == 1:
             return [piece]
         small = shrink(piece.ink)
-        tried = cuts(small)
-        if not tried:
-            return [piece]
+        where = 1 / len(said)
+        tried = sorted(cuts(small), key=lambda cut: cut.severed + abs(cut.middle - where))[:MOST_TRIED]
+        tried = tried or [Cut(where, 0.0, 0.0)]
         halves = np.stack([place(half) for cut in tried for half in cut.halves(small)])
-        probabilities = np.exp(tempered(predict(self.model, halves).numpy(), SCORING_TEMPERATURE))
-        cut = best_cut(tried, probabilities.reshape(-1, 2, CLASSES), whole)
-        if cut is None:
-            return [piece]
-        parts = part(piece, cut)
-        looks.update(self._look(parts))
-        return [digit for half in parts for digit in self._parted(half, looks)]
+        read = tempered(predict(self.model, halves).numpy(), SCORING_TEMPERATURE).reshape(-1, 2, CLASSES)
+        first, last = said[0].argmax(), said[-1].argmax()
+        scores = read[:, 0, first] - UNEVEN_COST * np.array([cut.uneven for cut in tried])
+        if len(said) == 2:
+            scores += read[:, 1, last]
+        else:
+            scores -= WIDTH_COST * abs(np.array([cut.middle for cut in tried]) - where)
+        left, right = part(piece, tried[int(scores.argmax())])
+        return [left, *self._cut(right, said[1:])]
 
-    def _look(self, pieces: Sequence[Piece]) -> dict[Piece, _Look]:
-        """The network's output for each piece."""
-        inputs = np.stack([place(piece.ink) for piece in pieces])
-        looks = map(_Look, inputs, predict(self.model, inputs).numpy())
-        return dict(zip(pieces, looks, strict=True))
+    def _answer(
+        self,
+        model_input: np.ndarray,
+        log_probabilities: np.ndarray,
+        chance: float,
+        temperature: float | None = None,
+    ) -> Prediction:
+        """The prediction for one image (28, 28) with the network's log-probabilities (10,).
 
-    def _answer(self, model_input: np.ndarray, log_probabilities: np.ndarray) -> Prediction:
-        """The prediction for one image (28, 28) with the network's log-probabilities (10,)."""
-        probabilities = np.exp(tempered(log_probabilities, self.calibration.temperature)).tolist()
+        Args:
+            chance: that it is one digit at all; if it is none, each answer is as good as another.
+            temperature: None for the calibration's.
+        """
+        temperature = self.calibration.temperature if temperature is None else temperature
+        sure = np.exp(tempered(log_probabilities, temperature))
+        probabilities = (chance * sure + (1 - chance) / CLASSES).tolist()
         guess = max(range(CLASSES), key=probabilities.__getitem__)
-        if probabilities[guess] < self.calibration.threshold:
-            return Prediction(None, probabilities, model_input, guess, "Not sure this is a digit.")
-        return Prediction(guess, probabilities, model_input, guess)
+        prediction = Prediction(guess, probabilities, model_input, guess)
+        return prediction if probabilities[guess] >= self.calibration.threshold else _refused(prediction)
+
+
+def as_values(readings: list[Prediction]) -> dict[str, Any]:
+    """What `Classifier.read` found in one picture, as plain values for other programs.
+
+    Returns:
+        number: the digits, row by row and left to right, as text; None unless all are sure.
+        digit: 0 to 9 if there is just one digit and it is sure, else None.
+        probabilities: ten numbers that sum to 1, for 0 to 9; all 0.1 unless there is just one piece of ink.
+        guess: the most probable digit of that piece, sure or not.
+        reason: why there is no digit, in a sentence; None when there is one.
+        digits: for each digit its digit, probabilities, guess, reason and box.
+    """
+    digits = [reading for reading in readings if not reading.mark]
+    sure = bool(digits) and all(each.digit is not None for each in digits)
+    number = "".join(str(each.digit) for each in digits) if sure else None
+    values: dict[str, Any] = {
+        "number": number,
+        "digit": None,
+        "probabilities": [1 / CLASSES] * CLASSES,
+        "guess": None,
+        "reason": NOTHING_DRAWN,
+        "digits": [_values(each) | {"box": each.box} for each in digits],
+    }
+    if len(digits) == 1:
+        values |= _values(digits[0])
+    elif digits:
+        values["reason"] = (
+            f"{len(digits)} digits: {number}." if sure else f"Not sure of {len(digits)} digits."
+        )
+    return values
+
+
+def _values(prediction: Prediction) -> dict[str, Any]:
+    names = ("digit", "probabilities", "guess", "reason")
+    return {name: getattr(prediction, name) for name in names}
+
+
+def _refused(prediction: Prediction) -> Prediction:
+    return replace(prediction, digit=None, reason="Not sure this is a digit.")
+
+
+def _left_out(mark: Piece, digits: list[Prediction]) -> Prediction:
+    """The answer for a small sign beside digits."""
+    before = [each for each in digits if each.box is not None and each.box[0] < mark.box[0]]
+    where = f"after the {before[-1].guess}" if before else f"before the {digits[0].guess}"
+    reason = f"I read digits only: the mark {where} was left out."
+    return Prediction(None, [1 / CLASSES] * CLASSES, place(mark.ink), None, reason, mark.box, mark=True)
+
+
+def _scaled(prediction: Prediction, across: float, down: float) -> Prediction:
+    """The same with its box in the pixels of the picture that was given."""
+    left, top, right, bottom = prediction.box or (0, 0, 0, 0)
+    return replace(
+        prediction,
+        box=(round(left * across), round(top * down), round(right * across), round(bottom * down)),
+    )
+
+
+def _count(groups: list[Group]) -> int:
+    return sum(group.length for group in groups)
+
+
+def _together(groups: list[Group]) -> list[Group]:
+    """The same, with neighbours that are no digits as one."""
+    merged = []
+    for none, members in itertools.groupby(groups, lambda group: not group.length):
+        if none:
+            merged.append(Group(join([group.piece for group in members]), 0))
+        else:
+            merged += members
+    return merged
 
 
 @dataclass(frozen=True)
 class _Look:
-    """The network's output for a piece: its input (28, 28) uint8, and log-probabilities (10,)."""
+    """What the networks say of a piece.
+
+    Attributes:
+        model_input: (28, 28) uint8.
+        log_probabilities: (10,), of the digits if it is one.
+        string: what the network for strings says.
+        scores: (4,), log-probabilities of no digit, one, two and three, by both.
+    """
 
     model_input: np.ndarray
     log_probabilities: np.ndarray
+    string: StringLook
+    scores: NDArray[np.float64]
 
-    @property
-    def likeliest(self) -> float:
-        """The log-probability of the likeliest digit, at the temperature for comparison."""
-        return float(tempered(self.log_probabilities, SCORING_TEMPERATURE).max())
 
-    @property
-    def score(self) -> float:
-        """The same, less a penalty for what is hardly a digit.
+class _Looks(dict[Piece, _Look]):
+    """Each piece's look, taken once."""
 
-        A non-digit scores ln 0.1 at worst, and two halves that are digits after all often score less:
-        without the penalty an unsure whole would win against them.
+    def __init__(self, classifier: Classifier) -> None:
+        self.classifier = classifier
+
+    def __missing__(self, piece: Piece) -> _Look:
+        self.judge([piece])
+        return self[piece]
+
+    def judge(self, pieces: list[Piece]) -> NDArray[np.float64]:
+        """(n, 4): the log-probabilities of no digit, one, two and three.
+
+        A digit of which the network for single digits is not sure is less probably one, and a string of which
+        it is sure less probably a string.
         """
-        return self.likeliest - DOUBT_COST * self.likeliest**2
+        inputs = np.stack([place(piece.ink) for piece in pieces])
+        outputs = predict(self.classifier.model, inputs).numpy()
+        surest = tempered(outputs, self.classifier.calibration.temperature).max(axis=1)
+        surest = np.exp(surest).clip(LEAST_DOUBT, 1 - LEAST_DOUBT)
+        strings = self.classifier.strings.look([piece.ink for piece in pieces])
+        for piece, model_input, output, sure, string in zip(
+            pieces, inputs, outputs, surest, strings, strict=True
+        ):
+            doubt = math.log(1 - sure)
+            scores = string.lengths + WEIGHT * np.array([doubt, math.log(sure), doubt, doubt])
+            if _is_dot(piece.ink):
+                scores[1:] -= DOT_COST
+            scores -= np.logaddexp.reduce(scores)
+            self[piece] = _Look(model_input, output, string, scores)
+        return np.stack([self[piece].scores for piece in pieces])
+
+
+def _is_dot(ink: np.ndarray) -> bool:
+    """Whether ink is one touch of the pen."""
+    height, width = ink.shape
+    return max(height, width) <= 1.35 * min(height, width) and float(ink.mean()) > 255 * DOT_INK

@@ -9,17 +9,18 @@ import numpy as np
 import pytest
 import torch
 from modes import MODES
-from pictures import draw, photograph, scribble, sketch
+from pictures import draw, photograph, plain_photograph, scribble, sketch
 from PIL import Image
 from torch import nn
 
 from mnist_core import CheckpointError, Classifier, ConvNet
-from mnist_core.classifier import Calibration
+from mnist_core.classifier import WEIGHT, Calibration
 from mnist_core.data import load_mnist
 from mnist_core.datasets.digits import Digits
 from mnist_core.datasets.synthetic import digits, drawing, non_digits
 from mnist_core.engine.calibrate import calibrate
 from mnist_core.imaging.preprocess import normalise, preprocess
+from mnist_core.strings import StringLook, StringReader
 
 
 @pytest.fixture(scope="module")
@@ -136,10 +137,10 @@ def test_what_is_no_path_is_refused(path: object) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_whatever_mode_the_caller_is_in_a_picture_is_read_alike(mode: str, shipped: Classifier) -> None:
-    expected = shipped.predict(some_digit())
+    expected, (read,) = shipped.predict(some_digit()), shipped.read(some_digit())
     with MODES[mode]():
         assert Classifier.load().predict(some_digit()).probabilities == expected.probabilities
-        assert [found.probabilities for found in shipped.read(some_digit())] == [expected.probabilities]
+        assert [found.probabilities for found in shipped.read(some_digit())] == [read.probabilities]
 
 
 def test_a_network_is_calibrated_without_dropout_and_left_in_its_mode() -> None:
@@ -149,26 +150,30 @@ def test_a_network_is_calibrated_without_dropout_and_left_in_its_mode() -> None:
     assert model.training
 
 
-class Columns(nn.Module):
-    """Takes ink up to 11 columns wide for a one, wider for a two, each with a probability of its own."""
+class Lengths(StringReader):
+    """Stands in for the network that says how many digits ink is: always the same."""
 
-    def __init__(self, narrow: float, wide: float) -> None:
-        super().__init__()
-        odds = torch.stack([((1 - sure) / 9 * torch.ones(10)) for sure in (narrow, wide)])
-        odds[0, 1], odds[1, 2] = narrow, wide
-        self.answers = nn.Parameter(odds.log())
+    def __init__(self, *shares: float) -> None:
+        self.lengths = np.log(shares)
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        inked, columns = images.amax(dim=(1, 2)) > 0, torch.arange(28)
-        first, last = (28 - inked * (28 - columns)).amin(dim=1), (inked * columns).amax(dim=1)
-        return self.answers[(last - first >= 11).long()]
+    def look(self, inks: list[np.ndarray]) -> list[StringLook]:
+        return [StringLook(self.lengths, np.full((6, 10), np.log(0.1)))] * len(inks)
 
 
-def test_two_likely_digits_win_against_an_unlikely_one_though_their_odds_multiply() -> None:
-    image = np.zeros((100, 100), np.uint8)
-    image[10:90, 20:40] = image[30:70, 50:70] = 255
-    assert [found.guess for found in Classifier(Columns(0.45, 0.15)).read(image)] == [1, 1]
-    assert [found.guess for found in Classifier(Columns(0.45, 0.9)).read(image)] == [2]
+@pytest.mark.parametrize(("none", "sure"), [(0.001, 0.9), (0.3, 0.9), (0.3, 0.5)])
+def test_a_digits_probability_counts_that_it_may_be_none(none: float, sure: float) -> None:
+    classifier = Classifier(Certain(sure), strings=Lengths(none, 1 - none - 2e-9, 1e-9, 1e-9))
+    (found,) = classifier.read(some_digit())
+    odds = np.array([none * (1 - sure) ** WEIGHT, (1 - none) * sure**WEIGHT])
+    one = odds[1] / odds.sum()
+    assert found.probabilities[8] == pytest.approx(one * sure + (1 - one) / 10, rel=1e-3)
+    assert sum(found.probabilities) == pytest.approx(1)
+
+
+def test_what_is_surely_no_digit_is_none_however_sure_the_other_network_is() -> None:
+    (found,) = Classifier(Certain(0.999), strings=Lengths(0.998, 0.001, 0.0005, 0.0005)).read(some_digit())
+    assert found.digit is None and found.closest is None and found.guess == 8
+    assert max(found.probabilities) < 0.2
 
 
 def test_calibrating_finds_the_temperature_and_refuses_the_share_asked_for() -> None:
@@ -232,3 +237,27 @@ def test_photographs_of_digits_are_read(shipped: Classifier) -> None:
         right.append(shipped.predict(photograph(drawn, rng)).guess == which)
     print(f"photographs right: {np.mean(right):.1%} of {len(right)}")
     assert np.mean(right) >= 0.93
+
+
+SHEETS = {  # grey levels of the sheet and of what is drawn on it
+    "bright paper, pencil": (235, 117), "bright paper, ink": (235, 60), "whiteboard": (250, 125),
+    "paper, pencil": (215, 140), "paper, ink": (215, 70), "grey paper": (190, 95), "dim paper": (150, 75),
+    "dimmer paper": (100, 50), "dusk": (60, 20), "blackboard": (40, 200), "grey board": (60, 170),
+    "dark board, faint chalk": (25, 120),
+}  # fmt: skip
+
+
+def test_photographs_of_bright_and_dim_paper_and_of_boards_are_read(shipped: Classifier) -> None:
+    rights = {}
+    for name, (paper, ink) in SHEETS.items():
+        right = 0
+        for which in range(10):
+            rng = np.random.default_rng((paper, ink, which))
+            drawn = draw(
+                drawing(which, rng), size=rng.uniform(0.4, 0.8), pen=rng.choice([0.03, 0.06]), canvas=480
+            )
+            read = shipped.read(plain_photograph(drawn, rng, paper=paper, ink=ink))
+            right += [prediction.digit for prediction in read] == [which]
+        rights[name] = right
+    print(f"photographs right, of 10 each: {rights}")
+    assert sum(rights.values()) >= 0.93 * 10 * len(SHEETS) and min(rights.values()) >= 8

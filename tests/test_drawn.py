@@ -16,7 +16,7 @@ import pytest
 from pictures import Strokes, draw, number, photograph
 from PIL import Image
 
-from mnist_core import Classifier
+from mnist_core import Classifier, Prediction
 
 FOLDER = os.environ.get("DRAWN_STROKES")
 pytestmark = [
@@ -73,23 +73,32 @@ def test_drawn_letters_are_refused(shipped) -> None:
     assert refused >= 0.8
 
 
-def test_few_letters_are_cut_into_digits(shipped) -> None:
+def spelt(found: list[Prediction]) -> str:
+    return "".join("?" if each.digit is None else str(each.digit) for each in found if not each.mark)
+
+
+def test_of_few_letters_anything_is_called_a_digit(shipped) -> None:
     rng = np.random.default_rng(0)
-    found = [shipped.read(varied(strokes, rng)) for _, strokes in drawings("dev-letters.json.gz")]
-    cut = np.mean([len(predictions) > 1 for predictions in found])
-    print(f"letters cut into digits {cut:.2%}, n={len(found)}")
-    assert cut <= 0.5
+    found = [spelt(shipped.read(varied(strokes, rng))) for _, strokes in drawings("dev-letters.json.gz")]
+    refused = np.mean([set(one) == {"?"} for one in found])
+    print(f"letters refused as the page reads {refused:.2%}, n={len(found)}")
+    assert refused >= 0.89
 
 
-def test_reading_a_single_digit_finds_one(shipped, digits) -> None:
+def test_single_digits_are_read_as_one_and_their_probabilities_mean_what_they_say(shipped, digits) -> None:
     rng = np.random.default_rng(0)
-    found = ["".join(str(p.guess) for p in shipped.read(varied(strokes, rng))) for _, strokes in digits]
-    right = np.mean([one == label for one, (label, _) in zip(found, digits, strict=True)])
-    print(f"single digits read as one {np.mean([len(one) == 1 for one in found]):.2%}, right {right:.2%}")
-    assert right >= 0.98
+    found = [shipped.read(varied(strokes, rng)) for _, strokes in digits]
+    right = np.array([spelt(one) == label for one, (label, _) in zip(found, digits, strict=True)])
+    sure = np.array([np.prod([max(each.probabilities) for each in one]) for one in found])
+    refused = np.mean([set(spelt(one)) == {"?"} for one in found])
+    error = calibration_error(sure, right)
+    print(
+        f"as the page reads: right {right.mean():.2%}, refused {refused:.2%}, calibration error {error:.2%}"
+    )
+    assert right.mean() >= 0.98 and refused <= 0.015 and error <= 0.02
 
 
-@pytest.mark.parametrize(("touching", "least"), [(False, 0.95), (True, 0.8)])
+@pytest.mark.parametrize(("touching", "least"), [(False, 0.93), (True, 0.88)])
 def test_numbers_composed_of_drawn_digits_are_read(shipped, digits, touching: bool, least: float) -> None:
     rng = np.random.default_rng(0)
     rights = []
@@ -98,8 +107,7 @@ def test_numbers_composed_of_drawn_digits_are_read(shipped, digits, touching: bo
         chosen = [digits[int(j)] for j in rng.integers(len(digits), size=length)]
         how = {"touching": touching, "height": rng.uniform(50, 140), "pen": rng.uniform(4, 9)}
         image = number([strokes for _, strokes in chosen], rng, **how)
-        read = "".join(str(prediction.guess) for prediction in shipped.read(image))
-        rights.append(read == "".join(label for label, _ in chosen))
+        rights.append(spelt(shipped.read(image)) == "".join(label for label, _ in chosen))
     print(f"numbers right, {touching=}: {np.mean(rights):.2%}, n={len(rights)}")
     assert np.mean(rights) >= least
 
@@ -109,6 +117,6 @@ def test_photographs_of_drawn_digits_are_read(shipped, digits) -> None:
     rights = []
     for i in rng.permutation(len(digits))[:1000]:
         label, strokes = digits[int(i)]
-        rights.append(str(shipped.predict(photograph(varied(strokes, rng), rng)).guess) == label)
+        rights.append(spelt(shipped.read(photograph(varied(strokes, rng), rng))) == label)
     print(f"photographs right {np.mean(rights):.2%}, n={len(rights)}")
     assert np.mean(rights) >= 0.95

@@ -24,13 +24,14 @@ PARTS = {
     "inference": "config imaging model",
     "data": "config datasets imaging",
     "checkpoint": "config inference model",
-    "classifier": "checkpoint imaging inference model",
+    "strings": "imaging inference model",
+    "classifier": "checkpoint imaging inference model strings",
     "explain": "config datasets imaging inference model",
-    "engine": "checkpoint config data datasets imaging inference model",
+    "engine": "checkpoint config data datasets imaging inference model strings",
     "training": "config engine inference",
     "runs": "checkpoint classifier config data datasets engine imaging inference model training",
     "benchmark": "classifier config data datasets engine imaging model training",
-    "cli": "benchmark checkpoint classifier config data datasets engine inference model training",
+    "cli": "benchmark checkpoint classifier config data datasets engine inference model strings training",
     "__init__": "checkpoint classifier config data datasets engine model training",
     "__main__": "cli",
     "page": "classifier config data datasets engine explain imaging model playground runs",
@@ -38,7 +39,7 @@ PARTS = {
 # Packages that take their time to import, and the only files that may ask for them.
 HEAVY = {
     "gradio": ("app.py", "mnist_core/page/"),
-    "matplotlib": ("mnist_core/engine/plots.py",),
+    "matplotlib": ("mnist_core/datasets/strings.py", "mnist_core/engine/plots.py"),
     "torchvision": ("mnist_core/data.py",),
 }
 SOURCES = [ROOT / "app.py", *sorted(PACKAGE.rglob("*.py"))]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from bars import ANNE, BEN, LONG, TINY, WATCHED, bars, done_some, losses, until
+from PIL import Image
 
 from mnist_core import ConvNet, TrainConfig, checkpoint
 from mnist_core.engine.events import Step
@@ -20,15 +21,19 @@ from mnist_core.runs import Runs
 from mnist_core.runs.run import Run
 
 
-def test_the_drawing_on_the_pad_is_read_as_the_run_learns(make_runs: Callable[..., Runs]) -> None:
-    runs = make_runs()
-    runs.visit(ANNE).pad.ink = bars(4).images[3].numpy()
+def test_the_drawing_on_the_pad_is_read_as_the_run_learns_and_at_its_end_as_everywhere(
+    make_runs: Callable[..., Runs],
+) -> None:
+    runs, drawing = make_runs(), Image.fromarray(bars(4).images[3].numpy())
+    runs.visit(ANNE).pad.hold(drawing, None, 0)
     run = runs.start(ANNE, replace(LONG, epochs=20))
     until(lambda: run.state == "finished")
     rows = run.trace.rows()
     assert len(rows) >= 2
     assert all(sum(row[1:]) == pytest.approx(1, abs=1e-4) for row in rows)
-    assert max(range(10), key=lambda digit: rows[-1][1 + digit]) == 3
+    assert run.calibration is not None
+    (read,) = runs.classifier_for(ANNE, run.id).read(drawing)
+    assert rows[-1][1:] == pytest.approx(read.probabilities, abs=1e-6)
 
 
 def test_a_classifier_reads_a_snapshot_and_not_the_model_in_training(make_runs: Callable[..., Runs]) -> None:
@@ -119,7 +124,7 @@ def test_weights_that_are_no_numbers_are_never_shown(
     make_runs: Callable[..., Runs], trained: list[ConvNet]
 ) -> None:
     runs = make_runs()
-    runs.visit(ANNE).pad.ink = bars(4).images[3].numpy()
+    runs.visit(ANNE).pad.hold(Image.fromarray(bars(4).images[3].numpy()), None, 0)
     run = runs.start(ANNE, LONG)
     until(done_some(run))
     runs.pause(ANNE, run.id)

@@ -19,14 +19,31 @@ function write(node, text) {
 
 // One short line. While the pen is down nothing is called wrong.
 /** @type {(digits: ReadDigit[], drawing: boolean) => string} */
-function sentence(digits, drawing) {
-  if (!digits.length) return "Draw a digit and watch it being read.";
+function sentence(all, drawing) {
+  if (!all.length) return "Draw a digit and watch it being read.";
   if (drawing) return "";
+  const [digits, mark] = [all.filter((each) => !each.mark), all.find((each) => each.mark)];
+  if (mark?.reason) return mark.reason;
+  const lines = numbers(digits);
+  if (lines.length > 1) return `${lines.length} lines: ${lines.join(" and ")}.`;
   const unsure = digits.filter((digit) => digit.digit === null);
   if (digits.length > 1)
     return unsure.length ? `Not sure of ${unsure.length} of ${digits.length} digits.` : `${digits.length} digits.`;
   const [{ reason, guess }] = digits;
-  return reason ? `${reason.replace(/\.$/, "")} — closest is ${guess}.` : "";
+  if (!reason || guess === null) return reason ?? "";
+  return `${reason.replace(/\.$/, "")} — closest is ${guess}.`;
+}
+
+// What is read in each line of writing: a digit below the one before begins another.
+/** @param {ReadDigit[]} digits */
+function numbers(digits) {
+  /** @type {string[]} */
+  const lines = [];
+  digits.forEach(({ box, digit }, i) => {
+    if (!i || box[1] > digits[i - 1].box[3]) lines.push("");
+    lines[lines.length - 1] += digit ?? "?";
+  });
+  return lines;
 }
 
 /**
@@ -59,7 +76,7 @@ export function mount(element, services) {
     }
     [...prediction.children].forEach((node, i) => {
       const digit = digits[i];
-      write(node, digit ? String(digit.guess) : "?");
+      write(node, String(digit?.guess ?? "?"));
       node.className = !digit ? "blank" : digit.digit === null ? "unsure" : "sure";
       set(node, "aria-hidden", String(!digit));
       if (kind === "BUTTON") set(node, "aria-pressed", String(i === chosen.digit()));
@@ -94,7 +111,7 @@ export function mount(element, services) {
   }
 
   function show() {
-    const digits = answer.digits;
+    const digits = answer.digits.filter((each) => !each.mark);
     const drawing = sheet.drawing();
     const number = digits.every((digit) => digit.digit !== null) ? digits.map((digit) => digit.digit).join("") : "";
     set(prediction, "data-digit", number.length === 1 ? number : "");
@@ -103,11 +120,11 @@ export function mount(element, services) {
     showFigures(digits);
     showBars(digits[chosen.digit()]);
     showInput(digits[chosen.digit()]);
-    write(verdict, sentence(digits, drawing));
+    write(verdict, sentence(answer.digits, drawing));
     sheet.mark(
       answer.number,
       digits.length > 1
-        ? digits.map(({ box, guess }, i) => ({ box, name: String(guess), chosen: i === chosen.digit() }))
+        ? digits.map(({ box, guess }, i) => ({ box, name: String(guess ?? "?"), chosen: i === chosen.digit() }))
         : [],
     );
     clearTimeout(resting);
@@ -115,11 +132,15 @@ export function mount(element, services) {
   }
 
   function announce() {
-    const digits = answer.digits;
+    const digits = answer.digits.filter((each) => !each.mark);
     if (!digits.length) return write(said, "The pad is empty.");
     const one = (/** @type {ReadDigit} */ { digit, guess, probabilities }) =>
-      digit === null ? `perhaps ${guess}` : `${digit}, ${percent(probabilities[digit])} sure`;
-    write(said, `Read as ${digits.map(one).join("; ")}. ${sentence(digits, false)}`);
+      digit === null
+        ? guess === null
+          ? "no digit"
+          : `perhaps ${guess}`
+        : `${digit}, ${percent(probabilities[digit])} sure`;
+    write(said, `Read as ${digits.map(one).join("; ")}. ${sentence(answer.digits, false)}`);
   }
 
   /** @param {Answer} latest */

@@ -13,12 +13,13 @@ export function mount(element, services) {
   const line = find(element, ".small-answer", HTMLElement);
 
   /** @param {Answer} answer */
-  function show({ digits, reader }) {
+  function show({ digits: all, reader }) {
+    const digits = all.filter(({ mark }) => !mark);
     const unsure = digits.some(({ digit }) => digit === null);
     const parts = digits.length
       ? [
-          html("span", {}, `${reader} ${unsure ? "is not sure: perhaps" : "reads"}`),
-          html("b", {}, digits.map(({ guess }) => guess).join("")),
+          html("span", {}, `${reader} ${unsure ? "is not sure:" : "reads"}`),
+          html("b", {}, digits.map(({ guess }) => guess ?? "?").join("")),
           html("span", {}, digits.map(({ probabilities }) => percent(Math.max(...probabilities))).join(", ")),
         ]
       : [];

@@ -8,6 +8,7 @@
  * @property {[number, number]} sheet width and height in pixels
  * @property {[number, number, number, number] | null} crop left, top, width and height of the ink; null: blank
  * @property {string} ink the crop, a byte a pixel, 255 for paper, deflated without header, in base64
+ * @property {number[][]} lines the pen's, in the order drawn, where they are known: x, y, x, y, ... in pixels
  */
 
 /**
@@ -28,8 +29,9 @@
  * One digit that was read (`reading.ReadDigit`).
  * @typedef {object} ReadDigit
  * @property {number | null} digit null: not sure that it is one
- * @property {number | null} guess the most probable digit; null: nothing is drawn
+ * @property {number | null} guess the most probable digit; null: none stands out
  * @property {string | null} reason why there is no digit
+ * @property {boolean} mark a small sign beside digits, which is not read
  * @property {number[]} probabilities ten
  * @property {string} input 28 by 28 bytes, what the network saw, in base64
  * @property {number[]} box left, top, right, bottom in parts of the sheet
@@ -39,7 +41,7 @@
  * What was read in one update (`reading.Answer`).
  * @typedef {object} Answer
  * @property {number} number the update's
- * @property {ReadDigit[]} digits from left to right; none when the sheet is blank
+ * @property {ReadDigit[]} digits row by row, left to right, then the marks; none when the sheet is blank
  * @property {string} reader which model read it, in words
  */
 

@@ -20,18 +20,20 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=_versions())
     commands = parser.add_subparsers(
-        dest="command", required=True, metavar="train | test | predict | benchmark"
+        dest="command", required=True, metavar="train | test | predict | strings | benchmark"
     )
     training = commands.add_parser("train", help="train on MNIST; without flags, with the book's recipe")
     _add_training(training)
     testing = commands.add_parser("test", help="evaluate stored weights on all 10,000 test digits")
     predicting = commands.add_parser("predict", help="read the digit in each picture")
     _add_predicting(predicting)
+    reading = commands.add_parser("strings", help="train the network that says how many digits ink is")
+    _add_strings(reading)
     timing = commands.add_parser("benchmark", help="compare speed with the book's pipeline")
     _add_timing(timing)
     for command in (testing, predicting):
         command.add_argument("--weights", type=_path, help="default: those of the built-in model")
-    for command in (training, testing, timing):
+    for command in (training, testing, reading, timing):
         command.add_argument(
             "--data-dir", type=_path, help=f"MNIST's folder; default: ${FOLDER_VARIABLE}, else ./data"
         )
@@ -87,6 +89,15 @@ def _add_predicting(predicting: argparse.ArgumentParser) -> None:
         help="dark ink on light, or light on dark; - for standard input",
     )
     predicting.add_argument("--json", action="store_true", help="print a JSON list instead of lines")
+
+
+def _add_strings(reading: argparse.ArgumentParser) -> None:
+    reading.add_argument("--out", type=_path, required=True, help="file for the weights")
+    reading.add_argument(
+        "--pieces", type=int, default=400_000, help="how many are drawn; default: %(default)s"
+    )
+    reading.add_argument("--epochs", type=float, default=7.0, help="default: %(default)s")
+    reading.add_argument("--seed", type=int, default=1, help="default: %(default)s")
 
 
 def _add_timing(timing: argparse.ArgumentParser) -> None:

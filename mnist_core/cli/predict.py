@@ -9,7 +9,7 @@ import sys
 
 from PIL import Image
 
-from mnist_core.classifier import Classifier, Prediction
+from mnist_core.classifier import Classifier, Prediction, as_values
 from mnist_core.cli.interruption import Interruption
 from mnist_core.cli.output import tell
 from mnist_core.cli.usage import asked
@@ -26,22 +26,22 @@ def run(options: argparse.Namespace, _: Interruption) -> int:
     entries: list[dict[str, object]] = []
     for name in options.images:
         try:
-            prediction = _predict(classifier, name)
+            readings = _read(classifier, name)
         except ValueError as error:
             entries.append({"image": name, "error": str(error)})
             if not options.json:
                 tell(str(error))
         else:
-            entries.append(_as_values(name, prediction))
+            entries.append({"image": name, **as_values(readings)})
             if not options.json:
-                print(f"{name}: {_as_words(prediction)}", flush=True)
+                print(f"{name}: {_as_words(readings)}", flush=True)
     if options.json:
         print(json.dumps(entries, indent=2))
     return int(any("error" in entry for entry in entries))
 
 
-def _predict(classifier: Classifier, name: str) -> Prediction:
-    """The prediction for a picture in a file, or on standard input. Raises `ValueError`, which names it."""
+def _read(classifier: Classifier, name: str) -> list[Prediction]:
+    """What is read in a picture in a file, or on standard input. Raises `ValueError`, which names it."""
     try:
         with Image.open(io.BytesIO(sys.stdin.buffer.read()) if name == STANDARD_INPUT else name) as image:
             image.load()
@@ -52,23 +52,18 @@ def _predict(classifier: Classifier, name: str) -> Prediction:
         why = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
         raise ValueError(f"{name} is not a picture that can be read{why}: save it as PNG or JPEG.") from error
     try:
-        return classifier.predict(image)
+        return classifier.read(image)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
 
 
-def _as_values(name: str, prediction: Prediction) -> dict[str, object]:
-    return {
-        "image": name,
-        "digit": prediction.digit,
-        "probabilities": prediction.probabilities,
-        "guess": prediction.guess,
-        "reason": prediction.reason,
-    }
-
-
-def _as_words(prediction: Prediction) -> str:
-    if prediction.guess is None:
-        return f"no digit. {prediction.reason}"
-    guess = f"{prediction.guess} ({prediction.probabilities[prediction.guess]:.1%})"
-    return guess if prediction.digit is not None else f"no digit. {prediction.reason} Perhaps {guess}."
+def _as_words(readings: list[Prediction]) -> str:
+    values = as_values(readings)
+    digits = [each for each in readings if not each.mark]
+    if values["number"] is not None:
+        sure = ", ".join(f"{max(each.probabilities):.1%}" for each in digits)
+        left_out = "".join(f" {each.reason}" for each in readings if each.mark)
+        return f"{values['number']} ({sure}){left_out}"
+    closest = digits[0].closest if len(digits) == 1 else None
+    perhaps = f" Perhaps {closest} ({max(values['probabilities']):.1%})." if closest is not None else ""
+    return f"no digit. {values['reason']}{perhaps}"

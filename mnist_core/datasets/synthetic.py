@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from mnist_core.datasets.glyphs import DIGITS, SIGNS
+from mnist_core.datasets.glyphs import DIGITS, RARE_DIGITS, SIGNS
 from mnist_core.imaging.preprocess import SIZE, preprocess
 
 CANVAS = 180  # pixels each way; about five for one of the 28x28 image's
@@ -65,14 +65,19 @@ def contact_sheet(columns: int = 24, cell: int = 60, seed: int = 0) -> Image.Ima
     return sheet
 
 
-def drawing(digit: int, rng: np.random.Generator) -> Strokes:
-    """The strokes of one way to write `digit`, in one handwriting."""
-    return written_by_hand(_pick(DIGITS[digit], rng), _NARROW.get(digit, _WIDTH), rng)
+def drawing(digit: int, rng: np.random.Generator, *, rare: bool = False) -> Strokes:
+    """The strokes of one way to write `digit`, in one handwriting.
+
+    Args:
+        rare: it may be one of the rarer ways too.
+    """
+    ways = DIGITS[digit] + RARE_DIGITS.get(digit, ()) if rare else DIGITS[digit]
+    return written_by_hand(pick(ways, rng), _NARROW.get(digit, _WIDTH), rng)
 
 
 def sign(rng: np.random.Generator) -> Strokes:
     """The strokes of a letter or sign that is no digit, in one handwriting."""
-    return written_by_hand(_pick(SIGNS[rng.choice(list(SIGNS))], rng), rng.uniform(0.6, 1.0), rng)
+    return written_by_hand(pick(SIGNS[rng.choice(list(SIGNS))], rng), rng.uniform(0.6, 1.0), rng)
 
 
 def render(strokes: Strokes, rng: np.random.Generator, pen: float | None = None) -> Image.Image:
@@ -90,21 +95,21 @@ def render(strokes: Strokes, rng: np.random.Generator, pen: float | None = None)
     pencil = ImageDraw.Draw(image)
     for stroke in strokes:
         path = (stroke - (low + high) / 2) * scale + CANVAS / 2
-        _ink(pencil, path, pen * scale * longest)
+        ink(pencil, path, pen * scale * longest, 0)
     return image
 
 
-def _ink(pencil: ImageDraw.ImageDraw, path: np.ndarray, width: float) -> None:
-    """One stroke with round ends and joints; `path` and `width` in pixels."""
+def ink(pencil: ImageDraw.ImageDraw, path: np.ndarray, width: float, fill: int) -> None:
+    """One stroke with round ends and joints; `path` and `width` in pixels, `fill` a grey level."""
     corners = [(float(x), float(y)) for x, y in path]
-    pencil.line(corners, fill=0, width=max(1, round(width)))
+    pencil.line(corners, fill=fill, width=max(1, round(width)))
     radius = width / 2
     if radius >= 1:
         for x, y in corners:
-            pencil.ellipse([x - radius, y - radius, x + radius, y + radius], fill=0)
+            pencil.ellipse([x - radius, y - radius, x + radius, y + radius], fill=fill)
 
 
-def _pick(ways: Sequence[tuple[float, str]], rng: np.random.Generator) -> str:
+def pick(ways: Sequence[tuple[float, str]], rng: np.random.Generator) -> str:
     shares = np.array([share for share, _ in ways])
     return ways[rng.choice(len(ways), p=shares / shares.sum())][1]
 
@@ -118,7 +123,7 @@ def written_by_hand(way: str, width: float, rng: np.random.Generator) -> Strokes
     curves = []
     for points, corners in _parse(way):
         strayed = points + rng.normal(0, clumsiness, points.shape)
-        curves.append(_ends(_curve(strayed, corners), rng))
+        curves.append(_ends(curve(strayed, corners), rng))
     if rng.random() < 0.06:  # the pen leaves upwards to the right, as if another letter followed
         away = np.array([rng.uniform(0.1, 0.5), -rng.uniform(0.05, 0.3)])
         curves[0] = np.concatenate([curves[0], curves[0][-1:] + away])
@@ -138,7 +143,7 @@ def _parse(way: str) -> tuple[tuple[np.ndarray, tuple[int, ...]], ...]:
     return tuple(strokes)
 
 
-def _curve(points: np.ndarray, corners: Sequence[int]) -> np.ndarray:
+def curve(points: np.ndarray, corners: Sequence[int]) -> np.ndarray:
     """(k, 2) points -> (many, 2): a Catmull-Rom spline through them, broken at the corners."""
     cuts = [0, *corners, len(points) - 1]
     pieces = []
@@ -224,7 +229,7 @@ def _tremble(curve: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np
 
 def _turned(rng: np.random.Generator) -> Strokes:
     """A sign turned to any angle, of those that do not become a digit that way."""
-    strokes = written_by_hand(_pick(SIGNS[rng.choice(list("AFHKRX+#%&@$"))], rng), rng.uniform(0.6, 1.0), rng)
+    strokes = written_by_hand(pick(SIGNS[rng.choice(list("AFHKRX+#%&@$"))], rng), rng.uniform(0.6, 1.0), rng)
     turn = rng.uniform(0, 2 * np.pi)
     cos, sin = np.cos(turn), np.sin(turn)
     return [stroke @ np.array([[cos, sin], [-sin, cos]]) for stroke in strokes]

@@ -23,6 +23,8 @@ MEAN = 0.1302  # the book's, of pixels from 0 to 1; over all of MNIST's training
 STD = 0.3069  # likewise; 0.3081
 SIZE = 28  # pixels; what the network sees
 INK_SIZE = 20  # pixels; the ink's longer side
+STRING_SIZE = (32, 64)  # rows and columns; what the network for digit strings sees
+STRING_INK = (28, 60)  # the most rows and columns that its ink takes
 CENTRE = 14  # pixel index, from 0, of the ink's centre of mass
 LONGEST_SIDE = 1024  # pixels; larger pictures are downscaled to this before anything else
 FAINTEST = 24  # grey levels of 255 between paper and ink; less is not ink
@@ -99,6 +101,20 @@ def place(ink: np.ndarray) -> np.ndarray:
     return canvas
 
 
+def place_string(ink: np.ndarray) -> np.ndarray:
+    """Ink (H, W), 0 for paper -> (32, 64): cropped, fitted into 28x60 with its aspect kept, in the middle."""
+    canvas = np.zeros(STRING_SIZE, np.uint8)
+    box = ink_box(ink)
+    if box is None:
+        return canvas
+    left, top, right, bottom = box
+    scale = min(STRING_INK[0] / (bottom - top), STRING_INK[1] / (right - left))
+    small = _resized(ink[top:bottom, left:right], scale)
+    top, left = ((whole - part) // 2 for whole, part in zip(STRING_SIZE, small.shape, strict=True))
+    canvas[top : top + small.shape[0], left : left + small.shape[1]] = small
+    return canvas
+
+
 def ink_box(ink: np.ndarray) -> tuple[int, int, int, int] | None:
     """(left, top, right, bottom) in pixels around the ink, right and bottom exclusive; None without ink."""
     # A large picture's faintest pixels are smoothing and JPEG ringing; in one as small as MNIST's, strokes.
@@ -115,8 +131,13 @@ def _fit(crop: np.ndarray) -> np.ndarray:
     longest = max(height, width)
     if longest == INK_SIZE:
         return crop
-    size = (max(1, round(width * INK_SIZE / longest)), max(1, round(height * INK_SIZE / longest)))
-    filtering = Image.Resampling.BOX if longest > INK_SIZE else Image.Resampling.BICUBIC
+    return _resized(crop, INK_SIZE / longest)
+
+
+def _resized(crop: np.ndarray, scale: float) -> np.ndarray:
+    height, width = crop.shape
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    filtering = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
     return _stretch(np.asarray(Image.fromarray(crop).resize(size, filtering)))
 
 

@@ -1,27 +1,33 @@
-"""A picture of a number -> images of its digits, left to right.
+"""A picture of a number -> its digits, row by row and from left to right.
 
-Each connected component of ink is an atom. Every run of neighbouring atoms may be one digit; the network's
-scores decide which are (`best_reading`). What may be two touching digits is cut in two along many lines, and
-the same scores decide along which, if any (`cuts`, `best_cut`).
+Each connected component of ink is an atom, or, where the pen's lines are known, each line. Every run of
+neighbouring atoms may be a digit, a string of digits that touch, or no digit; how probable each of these is
+comes from outside, and the most probable reading of a row is chosen (`best_reading`). A string is then cut
+into its digits (`cuts`, `part`).
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
-from mnist_core.imaging.connected_components import components
+from mnist_core.imaging.connected_components import Components, components
 from mnist_core.imaging.preprocess import FAINTEST
 
 MOST_ATOMS = 14  # more parts than this are hatching or dirt: only the largest are read
-MOST_TOGETHER = 4  # atoms in one digit: a four in two strokes, a barred seven, and a gap in one of them
+MOST_TOGETHER = 6  # atoms in one digit or sign: a face has five
 SPECK = 0.13  # of the largest atom's longer side: anything smaller is dirt, or a slip of the pen
-WIDEST = 1.6  # width over height of a digit made of several atoms
+WIDEST = 3.2  # width over height of three digits that touch
+FARTHEST = 0.4  # of the height: atoms further apart are no parts of one sign
+DUST = 0.04  # of it: anything smaller is no point or comma either
+MARK = 0.65  # of the highest digit: what is none and no higher is a sign beside the digits
+ROW_GAP, ROW_HEIGHT = 0.12, 0.4  # of a row's height between two rows; a row's least height, of the highest's
 CUT_ROWS = 64  # rows in which halves are read before a cut is chosen
 CUT_STEP = 0.05  # of the height: how far apart cuts are tried
 MOST_PLACES = 40  # at which cuts are tried
@@ -29,27 +35,19 @@ LEANS = (-0.3, 0.0, 0.3)
 EDGE = 0.1  # of the width, at either side, where no cut is tried
 SHARED = 0.04  # of the height: ink this close to a cut belongs to both halves, since strokes overlap there
 MOST_SEVERED = 0.6  # of a cut may run through ink
-MOST_UNEVEN = 0.5  # natural logarithm: one half is at most 1.65 times as high as the other
-MOST_INK = 0.95  # of all ink in one half, so that cutting ends
-NARROWEST = 0.3  # width over height: anything narrower is one digit or none
-# What follows is in log-probability. The first four were fitted to 1,367 touching pairs and 1,012 single
-# digits of which the network is unsure, all synthetic: by maximum likelihood of the correct readings, in a
-# softmax over all cuts and the whole, a single digit counting three times.
-HALVES_WEIGHT = 3.2  # of what the network reads in the halves
-WHOLE_WEIGHT = 4.2  # of what it reads in the whole
-UNEVEN_COST = 2.9  # of halves whose heights differ by a factor of e
-CUT_COST = 5.3  # of any cut
-# With less support than this a piece is neither one digit nor two: it stays whole, and the network is not
-# sure of it. Then 42 % of people's letters are cut instead of 53 %, at a cost of one touching pair in fifty.
-LEAST_SUPPORT = -8.0
-# In a broad piece, a half that is broad too and reads as no digit may be several: this is its assumed score.
-# It raises three touching digits from 14 to 35 % right, and costs pairs half a point.
-SEVERAL_WHOLE, SEVERAL_BREADTH, SEVERAL_LIKELY = 1.8, 1.05, -0.8
-# The rest was chosen on numbers composed of synthetic digits.
-BROAD, BROAD_COST = 0.95, 2.0  # of each unit of width over height beyond the first number
+MOST_UNEVEN = 0.7  # natural logarithm: one half is at most twice as high as the other
+MOST_INK = 0.97  # of all ink in one half
+# What follows is in log-probability, chosen on synthetic numbers, letters and scribbles.
+UNEVEN_COST = 1.5  # of halves whose heights differ by a factor of e
+NONE_COST = 0.7  # of every part that is taken for no digit
+SMALL_NONE_COST, LOW = 0.1, 0.35  # of one no higher than this share of the row: beside digits, a mark
+SMALL_COST, SMALL = 6.0, 0.65  # of a digit that is lower than this share of the row, for each share less
 GAP_COST = 0.15  # of a gap between two digits whose boxes stand apart
+CLOSE_COST, CLOSE = 1.5, 0.15  # of two digits less than this share of the height apart
 OVERLAP_COST = 2.5  # of all of the narrower digit's box lying within the other's
-JOIN_COST, TALL = 6.0, 0.6  # of a gap as wide as they are high between two tall parts of one digit
+JOIN_COST, TALL = 6.0, 0.6  # of a gap as wide as they are high between two tall parts of one sign
+LINE_COST = 1.0  # of a border between two lines of the pen, wherever they lie
+JOINED_COST = 1.5  # of every digit after the first in a string, where the pen's lines may part it
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,21 +71,120 @@ class Piece:
         return self.box[3] - self.box[1]
 
 
-def atoms(ink: np.ndarray) -> list[Piece]:
-    """The connected components of ink (H, W), left to right by their middles, without specks and dirt."""
+@dataclass(frozen=True, eq=False)
+class Group:
+    """A piece and what was decided about it.
+
+    Attributes:
+        piece: the ink.
+        length: how many digits it is, 0 for none.
+    """
+
+    piece: Piece
+    length: int
+
+
+# The log-probabilities (n, 4) that each of n pieces is no digit, one, two or three that touch.
+Judge = Callable[[list[Piece]], NDArray[np.float64]]
+
+
+def atoms(ink: np.ndarray) -> tuple[list[Piece], list[Piece]]:
+    """The connected components of ink (H, W), left to right by their middles: possible signs, and specks."""
     parts = components(ink > FAINTEST)
     if not len(parts):
-        return []
+        return [], []
     sizes = np.maximum(parts.boxes[:, 2] - parts.boxes[:, 0], parts.boxes[:, 3] - parts.boxes[:, 1])
-    kept = np.flatnonzero(sizes >= SPECK * sizes.max())
-    kept = kept[np.argsort(-parts.areas[kept], kind="stable")][:MOST_ATOMS]
+    large = sizes >= SPECK * sizes.max()
+    chosen = []
+    for some in (large, ~large & (sizes >= DUST * sizes.max())):
+        found = np.flatnonzero(some)
+        largest = found[np.argsort(-parts.areas[found], kind="stable")][:MOST_ATOMS]
+        pieces = [_component(ink, parts, part) for part in largest.tolist()]
+        chosen.append(sorted(pieces, key=lambda piece: piece.box[0] + piece.box[2]))
+    return chosen[0], chosen[1]
+
+
+def _component(ink: np.ndarray, parts: Components, part: int) -> Piece:
+    left, top, right, bottom = (int(edge) for edge in parts.boxes[part])
+    window = (slice(top, bottom), slice(left, right))
+    return Piece(
+        np.where(parts.labels[window] == part, ink[window], 0).astype(np.uint8), (left, top, right, bottom)
+    )
+
+
+def marks(groups: list[Group], specks: list[Piece]) -> tuple[list[Group], list[Piece]]:
+    """A row without the small signs beside its digits (a minus, a plus, a point, a comma), and these.
+
+    Args:
+        groups: the row, left to right.
+        specks: ink too small to be a digit. One on the line between two digits is a point or a comma.
+    """
+    digits = [group.piece for group in groups if group.length]
+    if not digits:
+        return groups, []
+    tallest = max(piece.height for piece in digits)
+    small = {
+        group.piece
+        for group in groups
+        if not group.length and max(group.piece.height, group.piece.width / 1.6) <= MARK * tallest
+    }
+    found = [group.piece for group in groups if group.piece in small]
+    for left, right in itertools.pairwise(digits):
+        low = (left.box[1] + left.box[3] + right.box[1] + right.box[3]) / 4
+        found += [
+            speck
+            for speck in specks
+            if left.box[2] <= speck.box[0] and speck.box[2] <= right.box[0] and speck.box[1] >= low
+        ]
+    return [group for group in groups if group.piece not in small], found
+
+
+def pen_lines(strokes: Sequence[Sequence[tuple[float, float]]], ink: np.ndarray) -> list[Piece]:
+    """The ink (H, W) of each of the pen's lines, in the order drawn, without those that left none.
+
+    Args:
+        strokes: the pen's lines, each a sequence of (x, y) in pixels of `ink`.
+    """
+    paths = [np.asarray(stroke, float).reshape(-1, 2) for stroke in strokes]
+    length = sum(float(np.hypot(*np.diff(path, axis=0).T).sum()) for path in paths)
+    inked = np.count_nonzero(ink > FAINTEST)
+    # n lines of width w and length l in all cover w * l and n discs of w across, less where they cross.
+    ends = math.pi * len(paths)
+    width = max(2.0, 1.1 * 2 * (math.sqrt(length**2 + ends * inked) - length) / ends)
     pieces = []
-    for part in kept:
-        left, top, right, bottom = (int(edge) for edge in parts.boxes[part])
-        window = (slice(top, bottom), slice(left, right))
-        piece = np.where(parts.labels[window] == part, ink[window], 0).astype(np.uint8)
-        pieces.append(Piece(piece, (left, top, right, bottom)))
-    return sorted(pieces, key=lambda piece: piece.box[0] + piece.box[2])
+    for path in paths:
+        mask = Image.new("L", ink.shape[::-1])
+        pencil = ImageDraw.Draw(mask)
+        corners = [(float(x), float(y)) for x, y in path]
+        if len(corners) > 1:
+            pencil.line(corners, fill=255, width=round(width), joint="curve")
+        for x, y in corners:
+            pencil.ellipse([x - width / 2, y - width / 2, x + width / 2, y + width / 2], fill=255)
+        drawn = np.minimum(np.asarray(mask), ink)
+        if (drawn > FAINTEST).any():
+            pieces.append(_crop(drawn, (0, 0, 0, 0)))
+    return pieces
+
+
+def rows(pieces: list[Piece]) -> list[list[Piece]]:
+    """Pieces, sorted by rows of writing from top to bottom; within each as they were."""
+    found: list[list[Piece]] = []
+    bottom = 0
+    for piece in sorted(pieces, key=lambda piece: piece.box[1]):
+        if found and piece.box[1] < bottom:
+            found[-1].append(piece)
+            bottom = max(bottom, piece.box[3])
+        else:
+            found.append([piece])
+            bottom = piece.box[3]
+    if len(found) < 2:
+        return [pieces] if pieces else []
+    heights = [max(p.box[3] for p in row) - min(p.box[1] for p in row) for row in found]
+    gaps = [min(p.box[1] for p in b) - max(p.box[3] for p in a) for a, b in itertools.pairwise(found)]
+    high = min(heights) >= ROW_HEIGHT * max(heights) and all(gap > ROW_GAP * max(heights) for gap in gaps)
+    if not high:
+        return [pieces]
+    return [sorted(row, key=pieces.index) for row in found]
 
 
 def join(pieces: list[Piece]) -> Piece:
@@ -113,13 +210,13 @@ class Cut:
         middle: where it crosses the middle row, as a share of the width.
         lean: columns to the right for each row upwards.
         uneven: the logarithm of the ratio of the halves' heights, the higher over the lower.
-        breadths: width over height of either half.
+        severed: the share of it that runs through ink.
     """
 
     middle: float
     lean: float
     uneven: float
-    breadths: tuple[float, float] = (0.0, 0.0)
+    severed: float = 0.0
 
     def halves(self, ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Ink (h, w) left and right of the line, (h, w) each; what lies close to it is in both."""
@@ -141,8 +238,6 @@ def shrink(ink: np.ndarray) -> np.ndarray:
 def cuts(ink: np.ndarray) -> list[Cut]:
     """The cuts through ink (h, w) that sever little of it and leave halves of about equal height."""
     height, width = ink.shape
-    if width < NARROWEST * height:
-        return []
     middles = np.arange(EDGE, 1 - EDGE, max(CUT_STEP * height / width, 1 / MOST_PLACES))
     middles, leans = (each.ravel() for each in np.meshgrid(middles, LEANS))
     lines = _lines(ink.shape, middles, leans)  # (n, h)
@@ -157,39 +252,14 @@ def cuts(ink: np.ndarray) -> list[Cut]:
     uneven = np.abs(np.log(heights[0] / heights[1]))
     lefts, rights = (_ink_up_to(ink, lines + shared), _ink_up_to(ink[:, ::-1], width - 1 - lines + shared))
     kept = (severed <= MOST_SEVERED) & (uneven <= MOST_UNEVEN) & (np.maximum(lefts, rights) <= MOST_INK)
-    breadths = np.stack([middles * width / heights[0], (1 - middles) * width / heights[1]], axis=1)
-    found = zip(middles[kept], leans[kept], uneven[kept], map(tuple, breadths[kept]), strict=True)
-    return [Cut(*each) for each in found]
+    found = np.stack([middles, leans, uneven, severed], axis=1)[kept]
+    return [Cut(*each) for each in found.tolist()]
 
 
 def part(piece: Piece, cut: Cut) -> tuple[Piece, Piece]:
     """A piece's two halves."""
     left, right = (_crop(half, piece.box) for half in cut.halves(piece.ink))
     return left, right
-
-
-def best_cut(cuts: list[Cut], probabilities: np.ndarray, whole: float) -> Cut | None:
-    """The cut by which a piece is two digits rather than one; None if it is one digit, or none.
-
-    Cuts that lead to the same reading support each other: the reading with the largest sum of scores wins.
-
-    Args:
-        cuts: n of them.
-        probabilities: (n, 2, 10), the network's for their halves.
-        whole: logarithm of the likeliest digit's probability when the piece is read as one.
-    """
-    likely, digits = np.log(probabilities.max(axis=2)), probabilities.argmax(axis=2)  # (n, 2)
-    breadths = np.array([cut.breadths for cut in cuts])
-    several = (breadths > SEVERAL_BREADTH) & (breadths.sum(axis=1, keepdims=True) > SEVERAL_WHOLE)
-    several &= likely < SEVERAL_LIKELY
-    likely, digits = np.where(several, SEVERAL_LIKELY, likely), np.where(several, 10, digits)
-    uneven = np.array([cut.uneven for cut in cuts])
-    scores = HALVES_WEIGHT * likely.sum(axis=1) - UNEVEN_COST * uneven - CUT_COST
-    readings = digits @ (11, 1)
-    support = np.bincount(readings, np.exp(scores))
-    if np.log(support.max()) <= max(WHOLE_WEIGHT * whole, LEAST_SUPPORT):
-        return None
-    return cuts[int(np.where(readings == support.argmax(), scores, -np.inf).argmax())]
 
 
 def _lines(
@@ -214,62 +284,78 @@ def _extent(rows: np.ndarray) -> np.ndarray:
     return np.where(rows.any(axis=1), between, 1)
 
 
-def best_reading(
-    pieces: list[Piece],
-    score: Callable[[list[Piece]], np.ndarray],
-) -> list[Piece]:
-    """The grouping of neighbouring pieces into digits that scores best.
+def best_reading(pieces: list[Piece], judge: Judge, *, as_drawn: bool = False) -> tuple[list[Group], float]:
+    """The most probable division of neighbouring pieces into digits, strings and what is none, and its score.
 
-    A border between digits costs more the more they overlap, and a gap within a digit more the wider it is.
+    A border between digits costs more the closer they are, and a gap within a sign more the wider it is.
 
     Args:
         pieces: left to right.
-        score: gives the log-probability of each piece being a digit.
+        as_drawn: they are the pen's lines, in the order drawn: a border costs the same wherever it is.
     """
-    count = len(pieces)
-    spans = [(i, j) for i in range(count) for j in range(i + 1, min(i + MOST_TOGETHER, count) + 1)]
+    costs = np.array([NONE_COST, 0, 0, 0])
+    if as_drawn:
+        costs[2:] = JOINED_COST, 2 * JOINED_COST
+    highest = max(piece.height for piece in pieces)
+    spans = list(_spans(pieces))
     joined = {span: join(pieces[slice(*span)]) for span in spans}
-    likely = [span for span in spans if span[1] - span[0] == 1 or _is_narrow(joined[span])]
-    scores = dict(zip(likely, score([joined[span] for span in likely]).tolist(), strict=True))
-    best: list[tuple[float, list[Piece]]] = [(0.0, [])]
-    for end in range(1, count + 1):
+    scores = dict(zip(spans, judge([joined[span] for span in spans]), strict=True))
+    best: list[tuple[float, list[Group]]] = [(0.0, [])]
+    for end in range(1, len(pieces) + 1):
         choices = []
         for start in range(max(0, end - MOST_TOGETHER), end):
             if (start, end) not in scores:
                 continue
             total, before = best[start]
-            digit = joined[start, end]
-            total += scores[start, end] - _breadth_cost(digit) - _gap_cost(pieces[start:end])
+            piece = joined[start, end]
+            each = scores[start, end] - costs
+            share = piece.height / highest
+            each[0] += NONE_COST - SMALL_NONE_COST if share <= LOW else 0
+            each[1:] -= SMALL_COST * max(0.0, SMALL - share)
+            length = int(each.argmax())
+            total += float(each[length]) - (0 if as_drawn else _gap_cost(pieces[start:end], length))
             if before:
-                total -= _border_cost(before[-1], digit)
-            choices.append((total, [*before, digit]))
+                total -= LINE_COST if as_drawn else _border_cost(before[-1].piece, piece)
+            choices.append((total, [*before, Group(piece, length)]))
         best.append(max(choices, key=lambda choice: choice[0]))
-    return best[-1][1]
+    score, groups = best[-1]
+    return groups, score
 
 
-def _is_narrow(piece: Piece) -> bool:
-    return piece.width <= WIDEST * piece.height
+def _spans(pieces: list[Piece]) -> Iterator[tuple[int, int]]:
+    """The runs of neighbouring pieces, (start, end), that may be one sign or string."""
+    for start in range(len(pieces)):
+        yield start, start + 1
+        left, top, right, bottom = pieces[start].box
+        for end in range(start + 2, min(start + MOST_TOGETHER, len(pieces)) + 1):
+            box = pieces[end - 1].box
+            apart = max(box[0] - right, left - box[2])
+            left, top = min(left, box[0]), min(top, box[1])
+            right, bottom = max(right, box[2]), max(bottom, box[3])
+            height = bottom - top
+            if apart > FARTHEST * height:
+                break
+            if right - left <= WIDEST * height:
+                yield start, end
 
 
-def _breadth_cost(piece: Piece) -> float:
-    return BROAD_COST * max(0.0, piece.width / piece.height - BROAD)
-
-
-def _gap_cost(members: list[Piece]) -> float:
-    """The cost of joining these atoms into a digit, for gaps between tall ones."""
+def _gap_cost(members: list[Piece], length: int) -> float:
+    """The cost of joining these atoms: for gaps between tall ones; in a string, whose digits touch, all."""
     tallest = max(piece.height for piece in members)
     gaps = [
         right.box[0] - left.box[2]
         for left, right in itertools.pairwise(members)
-        if min(left.height, right.height) > TALL * tallest
+        if length > 1 or min(left.height, right.height) > TALL * tallest
     ]
     return JOIN_COST * sum(max(0, gap) for gap in gaps) / tallest
 
 
 def _border_cost(left: Piece, right: Piece) -> float:
-    """The cost of taking two neighbours for two digits."""
-    overlap = min(left.box[2], right.box[2]) - max(left.box[0], right.box[0])
-    return GAP_COST + OVERLAP_COST * max(0.0, overlap / min(left.width, right.width))
+    """The cost of taking two neighbours for two signs."""
+    gap = max(left.box[0], right.box[0]) - min(left.box[2], right.box[2])
+    overlap = max(0.0, -gap / min(left.width, right.width))
+    close = max(0.0, 1 - max(gap, 0) / (CLOSE * max(left.height, right.height)))
+    return GAP_COST + CLOSE_COST * close + OVERLAP_COST * min(1.0, overlap)
 
 
 def _crop(ink: np.ndarray, box: tuple[int, int, int, int]) -> Piece:

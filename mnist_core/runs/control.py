@@ -157,11 +157,12 @@ class Runs(Visits):
         return self._enter(secret, make, wants_mnist=False)
 
     def examine(self, secret: str, run_id: str) -> Examination:
-        """What the newest snapshot of a run gets wrong on the test digits; computed once per snapshot."""
+        """What the newest snapshot of a run gets wrong on the test digits; computed once for each."""
         run = self.run(secret, run_id)
         with self._examining:
-            if run.examination is None or run.examination.step != run.weights_step:
-                run.examination = examine(run.model(), self.digits.test(run.config), run.weights_step)
+            of = (run.weights_step, run.calibration)
+            if run.examination is None or (run.examination.step, run.examination.calibration) != of:
+                run.examination = examine(run.classifier(), self.digits.test(run.config), *of)
             return run.examination
 
     def adopt(self, secret: str, run: Run) -> Run:

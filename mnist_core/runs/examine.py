@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch.utils.data import TensorDataset
 
+from mnist_core.classifier import Classifier, as_values
 from mnist_core.imaging.preprocess import denormalise
-from mnist_core.inference import predict
-from mnist_core.model import CLASSES, ConvNet
+from mnist_core.inference import Calibration, predict
+from mnist_core.model import CLASSES
 
 WORST = 24  # mistakes shown
 
@@ -23,14 +24,14 @@ class Mistake:
         index: among the test digits.
         picture: (28, 28) uint8, as the network saw it.
         truth: its label.
-        said: what the network predicted.
-        confidence: the probability of that, from 0 to 1.
+        said: what is read in the picture anywhere on the page: a digit, or a question mark.
+        confidence: the probability of the likeliest digit, from 0 to 1.
     """
 
     index: int
     picture: np.ndarray
     truth: int
-    said: int
+    said: str
     confidence: float
 
 
@@ -40,12 +41,14 @@ class Examination:
 
     Attributes:
         step: of the snapshot.
+        calibration: with which it was read; None while it has none.
         confusion: int64 (10, 10), how often the row's digit was read as the column's.
         mistakes: how many there are.
         worst: the most confident of these, most confident first.
     """
 
     step: int
+    calibration: Calibration | None
     confusion: torch.Tensor
     mistakes: int
     worst: list[Mistake]
@@ -56,17 +59,21 @@ class Examination:
         return int(self.confusion.sum())
 
 
-def examine(model: ConvNet, test: TensorDataset, step: int) -> Examination:
-    """Predict all test digits, normalised pictures and labels."""
+def examine(
+    classifier: Classifier, test: TensorDataset, step: int, calibration: Calibration | None
+) -> Examination:
+    """Predict all test digits, normalised pictures and labels; read the worst mistakes as the page does."""
     images, labels = test.tensors
-    probabilities = predict(model, images).exp()  # (N, 10)
+    probabilities = predict(classifier.model, images).exp()  # (N, 10)
     sure, said = probabilities.max(dim=1)
     cells = torch.bincount(labels * CLASSES + said, minlength=CLASSES * CLASSES)
     wrong = (said != labels).nonzero().squeeze(1)
     worst = wrong[sure[wrong].argsort(descending=True)[:WORST]]
     pictures = denormalise(images[worst]).numpy()
-    found = [
-        Mistake(i, picture, int(labels[i]), int(said[i]), float(sure[i]))
-        for i, picture in zip(worst.tolist(), pictures, strict=True)
-    ]
-    return Examination(step, cells.reshape(CLASSES, CLASSES), len(wrong), found)
+    found = []
+    for i, picture in zip(worst.tolist(), pictures, strict=True):
+        values = as_values(classifier.read(picture))
+        found.append(
+            Mistake(i, picture, int(labels[i]), values["number"] or "?", max(values["probabilities"]))
+        )
+    return Examination(step, calibration, cells.reshape(CLASSES, CLASSES), len(wrong), found)

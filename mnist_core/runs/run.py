@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 from mnist_core.classifier import Classifier
 from mnist_core.config import TrainConfig
 from mnist_core.engine.events import Change, Evaluation, Event, Finished, Step, Testing
 from mnist_core.engine.history import History, Rows, Trouble, Watch
-from mnist_core.inference import Calibration, predict
+from mnist_core.inference import Calibration
 from mnist_core.model import CLASSES, ConvNet
 from mnist_core.runs.examine import Examination
 
@@ -39,15 +40,26 @@ class NoGPU(Exception):
     """A run was not given the GPU that it asked for, or not for long enough; the message says why."""
 
 
+Lines = list[list[tuple[float, float]]]  # the pen's, each points (x, y) in pixels of the picture
+
+
 @dataclass
 class Pad:
     """What a visitor has drawn, which every run of theirs reads as it trains.
 
     Attributes:
         ink: (28, 28) uint8, the digit that a run follows, as the network sees it; None when blank.
+        sheet: the whole drawing: a picture, and the pen's lines where they are known; None when blank.
+        place: of the digit that a run follows, from the left.
     """
 
     ink: np.ndarray | None = None
+    sheet: tuple[Image.Image, Lines | None] | None = None
+    place: int = 0
+
+    def hold(self, image: Image.Image | None, lines: Lines | None, place: int) -> None:
+        """What was drawn, and which of its digits is followed."""
+        self.sheet, self.place = (image, lines) if image is not None else None, place
 
 
 class Run:
@@ -175,12 +187,21 @@ class Run:
 
     def look(self) -> None:
         """Take a snapshot, and read the drawing on the visitor's pad with it."""
-        ink, last = self.pad.ink, self.history.last
+        last = self.history.last
         step = last.step if last is not None else 0
         if self.trouble is not None and self.trouble.fatal:
             return
-        if self._model is not None and self.snapshot(step) and ink is not None and step:
-            self.trace.add(step, *predict(self._model, ink[None]).exp()[0].tolist())
+        if self._model is not None and self.snapshot(step):
+            self._follow_digit()
+
+    def _follow_digit(self) -> None:
+        """Record what the newest snapshot reads where the pad has the digit that the run follows."""
+        sheet, place = self.pad.sheet, self.pad.place
+        if sheet is None or not self.weights_step:
+            return
+        readings = self.classifier().read(*sheet)
+        if place < len(readings):
+            self.trace.add(self.weights_step, *readings[place].probabilities)
 
     def snapshot(self, step: int) -> bool:
         """Copy the weights: reading, downloads and examinations never touch the model in training.
@@ -221,6 +242,7 @@ class Run:
     def calibrated(self, calibration: Calibration) -> None:
         """From now on the run's classifier says when it is not sure."""
         self.calibration, self._reader = calibration, None
+        self._follow_digit()
 
     def close(self) -> None:
         """Release the model in training and the digits; the weights stay."""

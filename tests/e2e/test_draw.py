@@ -277,7 +277,6 @@ def test_an_unsure_answer_is_calm_while_the_pen_is_down_and_plain_when_it_lifts(
     assert digit(page) == ""
     said = page.locator(".verdict").inner_text()
     assert "ot sure" in said
-    assert said.rstrip(".")[-1].isdigit()
 
 
 def test_two_digits_are_read_as_a_number_with_a_box_each(server: Any, open_page: OpenPage) -> None:
@@ -309,9 +308,9 @@ def test_the_page_answers_as_the_classifier_does_on_the_full_canvas(server: Any,
         read = digit(page)
         address = page.locator("#digit-pad canvas").evaluate("(canvas) => canvas.toDataURL()")
         canvas = Image.open(io.BytesIO(base64.b64decode(address.split(",", 1)[1])))
-        expected = classifier.predict(canvas.convert("RGB")).digit
-        same += read == ("" if expected is None else str(expected))
-    print(f"\nthe page and Classifier.predict on the full canvas agree on {same} of {n} drawings")
+        expected = [found.digit for found in classifier.read(canvas.convert("RGB"))]
+        same += read == (str(expected[0]) if len(expected) == 1 and expected[0] is not None else "")
+    print(f"\nthe page and Classifier.read on the full canvas agree on {same} of {n} drawings")
     assert same >= n - 1
 
 

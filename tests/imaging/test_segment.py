@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from pictures import draw, number
@@ -15,13 +12,17 @@ from mnist_core.datasets.synthetic import drawing
 from mnist_core.imaging.segment import (
     MOST_UNEVEN,
     Cut,
+    Group,
+    Judge,
     Piece,
     atoms,
-    best_cut,
     best_reading,
     cuts,
     join,
+    marks,
     part,
+    pen_lines,
+    rows,
 )
 
 
@@ -35,9 +36,21 @@ def box(left: int, top: int, right: int, bottom: int) -> Piece:
     return Piece(np.full((bottom - top, right - left), 255, np.uint8), (left, top, right, bottom))
 
 
-def likes(*wanted: tuple[int, int, int, int]):
-    """A reader who knows the digits' boxes and takes nothing else for a digit."""
-    return lambda pieces: np.array([-0.01 if piece.box in wanted else -3.0 for piece in pieces])
+def likes(**lengths: list[tuple[int, int, int, int]]) -> Judge:
+    """A judge who knows the boxes of some pieces, by what they are, and takes all others for no digit."""
+    known = {box: int(name[-1]) for name, boxes in lengths.items() for box in boxes}
+
+    def judge(pieces: list[Piece]) -> np.ndarray:
+        scores = np.full((len(pieces), 4), -4.0)
+        for score, piece in zip(scores, pieces, strict=True):
+            score[known.get(piece.box, 0)] = -0.05
+        return scores
+
+    return judge
+
+
+def found(pieces: list[Piece], judge: Judge, **how: bool) -> list[tuple[tuple[int, int, int, int], int]]:
+    return [(group.piece.box, group.length) for group in best_reading(pieces, judge, **how)[0]]
 
 
 def written(rng: np.random.Generator, length: int, **how: object) -> tuple[str, Image.Image]:
@@ -57,20 +70,21 @@ def read(classifier: Classifier, image: Image.Image) -> str:
     return "".join(str(prediction.guess) for prediction in classifier.read(image))
 
 
-def test_ink_that_hangs_together_is_an_atom_and_specks_are_none() -> None:
+def test_ink_that_hangs_together_is_an_atom_and_what_is_small_a_speck() -> None:
     ink = np.zeros((100, 200), np.uint8)
     ink[20:80, 120:150] = ink[10:90, 20:60] = 255
-    ink[50:53, 100:103] = 255
-    found = atoms(ink)
-    assert [piece.box for piece in found] == [(20, 10, 60, 90), (120, 20, 150, 80)]
-    assert [piece.ink.shape for piece in found] == [(80, 40), (60, 30)]
-    assert atoms(np.zeros((50, 50), np.uint8)) == []
+    ink[50:55, 100:105] = ink[5:7, 5:7] = 255  # a speck, and dust
+    atoms_, specks = atoms(ink)
+    assert [piece.box for piece in atoms_] == [(20, 10, 60, 90), (120, 20, 150, 80)]
+    assert [piece.ink.shape for piece in atoms_] == [(80, 40), (60, 30)]
+    assert [piece.box for piece in specks] == [(100, 50, 105, 55)]
+    assert atoms(np.zeros((50, 50), np.uint8)) == ([], [])
 
 
 def test_atoms_come_by_their_middles_not_by_their_left_edges() -> None:
     ink = np.zeros((100, 200), np.uint8)
     ink[80:90, 0:150] = ink[10:60, 20:40] = 255  # a long bar that begins further left, below a stem
-    assert [piece.box for piece in atoms(ink)] == [(20, 10, 40, 60), (0, 80, 150, 90)]
+    assert [piece.box for piece in atoms(ink)[0]] == [(20, 10, 40, 60), (0, 80, 150, 90)]
 
 
 def test_joined_pieces_keep_their_places() -> None:
@@ -80,33 +94,89 @@ def test_joined_pieces_keep_their_places() -> None:
     assert not joined.ink[:, 10:20].any() and not joined.ink[:20, 20:].any()
 
 
-def test_the_reader_decides_what_belongs_together() -> None:
-    body, bar, next_digit = box(0, 0, 40, 80), box(42, 20, 70, 80), box(90, 0, 120, 80)
+def test_the_judge_decides_what_belongs_together() -> None:
+    body, bar, next_digit = box(0, 0, 40, 80), box(50, 20, 70, 80), box(90, 0, 120, 80)
     pieces = [body, bar, next_digit]
     five = (0, 0, 70, 80)
-    assert [piece.box for piece in best_reading(pieces, likes(five, next_digit.box))] == [
-        five,
-        next_digit.box,
-    ]
-    apart = best_reading(pieces, likes(body.box, bar.box, next_digit.box))
-    assert [piece.box for piece in apart] == [body.box, bar.box, next_digit.box]
+    assert found(pieces, likes(of_1=[five, next_digit.box])) == [(five, 1), (next_digit.box, 1)]
+    each = [piece.box for piece in pieces]
+    assert found(pieces, likes(of_1=each)) == [(one, 1) for one in each]
+    whole = (0, 0, 120, 80)
+    assert found(pieces, likes(of_3=[whole])) == [(whole, 3)]
+
+
+def test_a_sign_made_of_parts_that_look_like_digits_stays_one_sign() -> None:
+    stem, other = box(0, 0, 12, 80), box(18, 0, 60, 80)  # a K, whose stem alone would be a one
+    assert found([stem, other], likes(of_1=[stem.box])) == [((0, 0, 60, 80), 0)]
 
 
 def test_two_tall_parts_that_stand_clear_are_two_digits_even_if_together_they_look_like_one() -> None:
-    one, other = box(0, 0, 20, 80), box(50, 0, 70, 80)
-    found = best_reading([one, other], lambda pieces: np.full(len(pieces), -0.3))
-    assert [piece.box for piece in found] == [one.box, other.box]
+    one, other = box(0, 0, 20, 80), box(48, 0, 68, 80)
+    judge = likes(of_1=[one.box, other.box, (0, 0, 68, 80)])
+    assert found([one, other], judge) == [(one.box, 1), (other.box, 1)]
 
 
-def test_a_broad_digit_must_be_likelier_than_two_narrow_ones() -> None:
-    one, other = box(0, 0, 55, 50), box(55, 0, 75, 20)  # the second is too low for its gap to count
-    pair = (0, 0, 75, 50)  # one and a half as broad as high
+def test_what_stands_far_apart_is_never_one_sign() -> None:
+    one, other = box(0, 0, 20, 80), box(60, 0, 80, 80)
+    assert found([one, other], likes(of_1=[(0, 0, 80, 80)])) == [(one.box, 0), (other.box, 0)]
 
-    def reader(whole: float) -> Callable[[list[Piece]], np.ndarray]:
-        return lambda pieces: np.array([whole if piece.box == pair else -0.5 for piece in pieces])
 
-    assert [piece.box for piece in best_reading([one, other], reader(-0.7))] == [one.box, other.box]
-    assert [piece.box for piece in best_reading([one, other], reader(-0.01))] == [pair]
+def test_the_pens_lines_are_joined_in_the_order_drawn_wherever_they_lie() -> None:
+    seven, bar, four = box(0, 0, 50, 80), box(10, 38, 45, 44), box(40, 0, 90, 80)
+    lines = [seven, bar, four]
+    # The seven's box is the same with its bar.
+    judge = likes(of_1=[seven.box, four.box], of_2=[(0, 0, 90, 80)])
+    assert found(lines, judge, as_drawn=True) == [((0, 0, 50, 80), 1), (four.box, 1)]
+
+
+def drawn_lines(width: int) -> tuple[list[list[tuple[float, float]]], np.ndarray]:
+    lines: list[list[tuple[float, float]]] = [[(30, 40), (90, 40), (50, 150)], [(45, 100), (95, 100)]]
+    image = Image.new("L", (140, 180))
+    for line in lines:
+        ImageDraw.Draw(image).line(line, fill=255, width=width)
+    return lines, np.asarray(image)
+
+
+@pytest.mark.parametrize("width", [4, 9, 16])
+def test_each_line_of_the_pen_gets_its_ink_at_the_width_it_was_drawn(width: int) -> None:
+    lines, ink = drawn_lines(width)
+    first, second = pen_lines(lines, ink)
+    assert second.height == pytest.approx(width, abs=width / 3) and second.width == pytest.approx(
+        50, abs=width
+    )
+    assert first.box[0] <= 32 and first.box[3] >= 148
+    both = join([first, second])
+    assert np.count_nonzero(both.ink) == pytest.approx(np.count_nonzero(ink), rel=0.1)
+
+
+def test_a_line_that_was_erased_is_left_out() -> None:
+    lines, ink = drawn_lines(8)
+    assert len(pen_lines([*lines, [(5, 5), (5, 20)]], ink)) == 2
+
+
+def test_pieces_one_above_the_other_are_rows_but_a_roof_over_its_digit_is_none() -> None:
+    upper, lower = [box(0, 0, 40, 80), box(60, 5, 90, 78)], [box(5, 120, 45, 200)]
+    assert rows([*upper, *lower]) == [upper, lower]
+    roof, body = box(0, 0, 50, 8), box(0, 20, 50, 100)
+    assert rows([roof, body]) == [[roof, body]]
+    assert rows([]) == []
+
+
+def test_small_signs_beside_digits_are_marks_and_a_letter_is_none() -> None:
+    minus, seven, letter = (
+        Group(box(0, 38, 40, 46), 0),
+        Group(box(60, 0, 110, 80), 1),
+        Group(box(120, 0, 170, 80), 0),
+    )
+    assert marks([minus, seven, letter], []) == ([seven, letter], [minus.piece])
+    assert marks([minus], []) == ([minus], [])
+
+
+def test_a_speck_is_a_point_only_on_the_line_between_two_digits() -> None:
+    three, five = Group(box(0, 0, 40, 80), 1), Group(box(70, 0, 110, 80), 1)
+    point, above, beside = box(52, 72, 58, 78), box(52, 10, 58, 16), box(130, 72, 136, 78)
+    assert marks([three, five], [point, above, beside])[1] == [point]
+    assert marks([three], [point])[1] == []
 
 
 def two_rings() -> np.ndarray:
@@ -133,49 +203,9 @@ def test_cuts_are_tried_across_the_piece_but_not_along_strokes_nor_where_one_hal
     upright = [cut.middle for cut in found if cut.lean == 0]
     assert min(upright) < 0.3 and max(upright) > 0.7 and any(abs(each - 0.5) < 0.03 for each in upright)
     assert all(cut.uneven <= MOST_UNEVEN for cut in found)
-    stem = np.full((100, 12), 255, np.uint8)
-    assert cuts(stem) == []
     low_tail = np.zeros((100, 120), np.uint8)
     low_tail[:, :20] = low_tail[90:, 20:] = 255
     assert [cut for cut in cuts(low_tail) if cut.middle > 0.4] == []
-
-
-def halves_read(*pairs: tuple[int, float, int, float]) -> np.ndarray:
-    """What a network says of some cuts: for each a digit and its probability, left and right."""
-    probabilities = np.zeros((len(pairs), 2, 10))
-    for at, (left, sure, right, as_sure) in enumerate(pairs):
-        probabilities[at] = [[(1 - sure) / 9], [(1 - as_sure) / 9]]
-        probabilities[at, 0, left], probabilities[at, 1, right] = sure, as_sure
-    return probabilities
-
-
-def test_a_piece_is_cut_when_its_halves_are_surer_than_the_whole() -> None:
-    cut = Cut(0.5, 0.0, 0.0)
-    read = halves_read((4, 0.99, 2, 0.99))
-    assert best_cut([cut], read, whole=float(np.log(0.2))) is cut
-    assert best_cut([cut], read, whole=float(np.log(0.9))) is None
-    assert best_cut([replace(cut, uneven=0.5)], read, whole=float(np.log(0.2))) is None
-
-
-def test_what_is_neither_a_digit_nor_surely_two_stays_whole() -> None:
-    cut = Cut(0.5, 0.0, 0.0)
-    nothing = float(np.log(0.12))
-    assert best_cut([cut], halves_read((1, 0.9, 4, 0.9)), whole=nothing) is cut
-    assert best_cut([cut], halves_read((1, 0.6, 4, 0.6)), whole=nothing) is None
-
-
-def test_cuts_that_are_read_alike_outweigh_a_single_one_that_is_a_little_surer() -> None:
-    tried = [Cut(place, 0.0, 0.0) for place in (0.3, 0.45, 0.5, 0.55)]
-    read = halves_read((1, 0.99, 7, 0.99), (4, 0.95, 2, 0.95), (4, 0.96, 2, 0.96), (4, 0.95, 2, 0.95))
-    assert best_cut(tried, read, whole=float(np.log(0.1))) is tried[2]
-
-
-def test_a_broad_half_that_is_no_digit_may_be_several_if_the_piece_is_broad_enough() -> None:
-    read, whole = halves_read((4, 0.3, 2, 0.99)), float(np.log(0.12))
-    broad = Cut(0.6, 0.0, 0.0, breadths=(1.2, 0.8))
-    assert best_cut([broad], read, whole) is broad
-    for narrower in ((1.0, 1.0), (1.2, 0.5)):
-        assert best_cut([replace(broad, breadths=narrower)], read, whole) is None
 
 
 def test_a_parted_pieces_boxes_stay_where_its_ink_was() -> None:

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inflateRawSync } from "node:zlib";
-import { cut, deflate, greys, inkedBox, toDrawing } from "../../assets/js/ink/encoding.js";
+import { cut, deflate, greys, inkedBox, penLines, toDrawing } from "../../assets/js/ink/encoding.js";
 
 test("the inked box goes a pen's width beyond the points, in whole pixels of the sheet", () => {
   const stroke = { pen: "pen", points: [500, 500, 600, 700] };
@@ -48,11 +48,30 @@ test("deflated bytes are raw deflate in base64, however many", async () => {
 
 test("an update names its number, the sheet's size, and the crop's place and size", async () => {
   const crop = { left: 3, top: 4, width: 2, height: 1, grey: Uint8Array.of(0, 9) };
-  const { ink, ...rest } = await toDrawing(7, [560, 560], crop);
-  assert.deepEqual(rest, { number: 7, sheet: [560, 560], crop: [3, 4, 2, 1] });
+  const { ink, ...rest } = await toDrawing(7, [560, 560], crop, [[3, 4]]);
+  assert.deepEqual(rest, { number: 7, sheet: [560, 560], crop: [3, 4, 2, 1], lines: [[3, 4]] });
   assert.deepEqual([...inflateRawSync(Buffer.from(ink, "base64"))], [0, 9]);
 });
 
 test("a blank sheet's update has no crop and no ink", async () => {
-  assert.deepEqual(await toDrawing(8, [560, 560], null), { number: 8, sheet: [560, 560], crop: null, ink: "" });
+  const blank = { number: 8, sheet: [560, 560], crop: null, ink: "", lines: [] };
+  assert.deepEqual(await toDrawing(8, [560, 560], null, [[3, 4]]), blank);
+});
+
+test("the pen's lines go in pixels, without points that lie close together, in the order drawn", () => {
+  const first = { pen: "pen", points: [100, 100, 104, 100, 120, 100, 200, 300, 202, 301] };
+  const second = { pen: "pen", points: [900, 1200] };
+  assert.deepEqual(penLines([first, { pen: "eraser", points: [1, 1] }, second], 500), [
+    [50, 50, 60, 50, 100, 150, 101, 151],
+    [450, 500],
+  ]);
+});
+
+test("beside a picture, or in too many lines, the pen's lines tell nothing", () => {
+  const line = { pen: "pen", points: [1, 1] };
+  assert.deepEqual(penLines([line, { picture: "data:,", box: [0, 0, 9, 9] }], 500), []);
+  assert.equal(penLines(Array(60).fill(line), 500).length, 60);
+  assert.deepEqual(penLines(Array(61).fill(line), 500), []);
+  const endless = { pen: "pen", points: Array.from({ length: 2002 }, (_, i) => (i * 487) % 1000) };
+  assert.deepEqual(penLines([line, endless], 560), []);
 });

@@ -37,7 +37,7 @@ function cropOf(left, top, right, bottom) {
 
 test("before any pad has been seen the sheet is blank and of 560 pixels, and so is what is drawn on it", async () => {
   const sheet = createSheet(storage());
-  assert.deepEqual(sheet.latest(), { number: 0, sheet: [560, 560], crop: null, ink: "" });
+  assert.deepEqual(sheet.latest(), { number: 0, sheet: [560, 560], crop: null, ink: "", lines: [] });
   assert.deepEqual((await sent(sheet, () => draw(sheet, 200, 200))).sheet, [560, 560]);
 });
 

@@ -112,7 +112,7 @@ def panel(name: str) -> Callable[[str], str]:
         visit, run = Visit(), run_of(name=text)
         visit.panel = name
         visit.runs[run.id] = run
-        examination = Examination(3, READ, 1, [Mistake(7, BLANK, 1, 2, 0.9)])
+        examination = Examination(3, None, READ, 1, [Mistake(7, BLANK, 1, "2", 0.9)])
         return results.results(visit, run, examination, "shipped")
 
     return render

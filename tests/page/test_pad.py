@@ -43,6 +43,12 @@ def test_the_crop_comes_back_in_its_place_on_white_paper() -> None:
     assert (np.delete(np.delete(sheet, slice(9, 39), 0), slice(5, 25), 1) == 255).all()
 
 
+def test_the_pens_lines_come_as_points() -> None:
+    update = sent(CROP) | {"lines": [[1, 2, 3, 4], [], [5, 6]]}
+    assert decoded(update).lines == [[(1, 2), (3, 4)], [(5, 6)]]
+    assert decoded(sent(CROP)).lines is None
+
+
 def test_a_sheet_without_ink_is_no_picture() -> None:
     assert decoded({"number": 3, "sheet": [512, 512], "crop": None, "ink": ""}) == Drawing(3, None)
 
@@ -76,6 +82,8 @@ BOMB = sent(np.zeros((500, 500), np.uint8), sheet=(512, 512)) | {"crop": [0, 0, 
         GOOD | {"sheet": [100]}, GOOD | {"crop": [0, 0, 0, 0]}, GOOD | {"crop": [-1, 0, 5, 5]},
         GOOD | {"crop": [0.5, 0, 5, 5]}, GOOD | {"ink": 5}, GOOD | {"ink": INK + "A" * 500_000},
         GOOD | {"ink": INK[:-4] + "é==="},
+        GOOD | {"lines": [[1, 2]] * 61}, GOOD | {"lines": [[1] * 2001]}, GOOD | {"lines": [[-1, 5]]},
+        GOOD | {"lines": [[1, 561]]}, GOOD | {"lines": [1, 2]}, GOOD | {"lines": [[0.5, 1]]},
     ],
 )  # fmt: skip
 def test_what_has_another_form_is_refused(bad: object) -> None:

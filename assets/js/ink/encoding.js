@@ -11,6 +11,10 @@ import { PEN, UNITS } from "./units.js";
  * @typedef {{ left: number, top: number, width: number, height: number, grey: Uint8Array<ArrayBuffer> }} Crop
  */
 
+const APART = 4; // pixels between two points of a line that is sent
+const MOST_LINES = 60; // as the server has it, `pad.DrawingUpdate`
+const LONGEST_LINE = 2000; // numbers, likewise
+
 /**
  * The part of a sheet of `side` pixels that can hold ink, in its pixels: [left, top, right, bottom]. Without ink, right
  * is left of left.
@@ -91,15 +95,43 @@ export async function deflate(bytes) {
 }
 
 /**
+ * The pen's lines on a sheet of `side` pixels, in the order drawn: x, y, x, y, ... in its pixels. None where a picture
+ * lies on it, or where there are more than the server takes.
+ *
+ * @param {InkEvent[]} events
+ * @param {number} side
+ * @returns {number[][]}
+ */
+export function penLines(events, side) {
+  if (events.some((event) => event.picture)) return [];
+  const pixel = (/** @type {number} */ units) => Math.min(side, Math.max(0, Math.round((units * side) / UNITS)));
+  const lines = events.flatMap((event) => (event.pen === "pen" ? [thin(event.points.map(pixel))] : []));
+  return lines.length > MOST_LINES || lines.some((line) => line.length > LONGEST_LINE) ? [] : lines;
+}
+
+// Points that are some pixels apart, and the last.
+/** @param {number[]} points */
+function thin(points) {
+  const kept = points.slice(0, 2);
+  for (let i = 2; i < points.length; i += 2) {
+    const [lastX, lastY] = kept.slice(-2);
+    const far = Math.hypot(points[i] - lastX, points[i + 1] - lastY) >= APART;
+    if (far || i === points.length - 2) kept.push(points[i], points[i + 1]);
+  }
+  return kept;
+}
+
+/**
  * An update of the sheet as the server takes it.
  *
  * @param {number} number
  * @param {[number, number]} sheet its width and height in pixels
  * @param {Crop | null} crop its ink, if any
+ * @param {number[][]} [lines] the pen's, where they are known
  * @returns {Promise<DrawingUpdate>}
  */
-export async function toDrawing(number, sheet, crop) {
-  if (!crop) return { number, sheet, crop: null, ink: "" };
+export async function toDrawing(number, sheet, crop, lines = []) {
+  if (!crop) return { number, sheet, crop: null, ink: "", lines: [] };
   const { left, top, width, height, grey } = crop;
-  return { number, sheet, crop: [left, top, width, height], ink: await deflate(grey) };
+  return { number, sheet, crop: [left, top, width, height], ink: await deflate(grey), lines };
 }

@@ -1,7 +1,7 @@
 // One sheet of ink, shown by every pad on the page (`../pad.js`).
 //
 // It is kept as strokes and pictures, never as pixels: a reload, a turned phone or another tab paints it again.
-import { cut, greys, inkedBox, toDrawing } from "./encoding.js";
+import { cut, greys, inkedBox, penLines, toDrawing } from "./encoding.js";
 import { createHistory } from "./history.js";
 import { createPictures, pixelsOf, shrink } from "./pictures.js";
 import { Surface } from "./surface.js";
@@ -31,7 +31,7 @@ const FRAMES = 50; // updates whose boxes may still come back
 /** @type {Box} */
 const WHOLE = [0, 0, UNITS, UNITS];
 /** @type {DrawingUpdate} */
-const BLANK = { number: 0, sheet: [LARGEST, LARGEST], crop: null, ink: "" };
+const BLANK = { number: 0, sheet: [LARGEST, LARGEST], crop: null, ink: "", lines: [] };
 
 /** @param {Pick<Storage, "getItem" | "setItem">} storage both may throw */
 export function createSheet(storage) {
@@ -86,7 +86,10 @@ export function createSheet(storage) {
     frames.set(number, image ? alone.box : WHOLE);
     frames.delete(number - FRAMES);
     const events = stroke ? [...history.shown(), stroke] : history.shown();
-    if (!image) return toDrawing(number, [plate.side, plate.side], crop(events));
+    if (!image) {
+      const { side } = plate;
+      return toDrawing(number, [side, side], crop(events), penLines(events, side));
+    }
     const { width, height } = image;
     return toDrawing(number, [width, height], { left: 0, top: 0, width, height, grey: greys(pixelsOf(image)) });
   }

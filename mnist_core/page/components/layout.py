@@ -87,7 +87,7 @@ class Layout:
             ),
             self.plot: loss_plot(run, compared),
             self.trace: trace_plot(run),
-            self.reading: [run.id, run.name, run.weights_step] if run is not None else None,
+            self.reading: [run.id, run.name, run.weights_step, run.calibration is not None] if run else None,
             self.said: status.announcement(run),
         }
         if panel:

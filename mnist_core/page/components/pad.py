@@ -26,7 +26,11 @@ PAPER = 255
 _LONGEST_INK = SHEET_SIZE * SHEET_SIZE * 4 // 3 + 1024  # characters
 Side = Annotated[int, Field(ge=1, le=SHEET_SIZE)]  # pixels
 Offset = Annotated[int, Field(ge=0, lt=SHEET_SIZE)]
+Line = Annotated[list[Annotated[int, Field(ge=0, le=SHEET_SIZE)]], Field(max_length=2000)]
 Place = Annotated[int, Field(ge=0, lt=1000)]  # of one of several digits, from the left
+
+
+Lines = list[list[tuple[float, float]]]  # each points (x, y) in pixels
 
 
 class _Tool(NamedTuple):
@@ -65,13 +69,21 @@ class DrawingUpdate(BaseModel):
     ink: Annotated[
         str, Field(max_length=_LONGEST_INK, pattern="^[A-Za-z0-9+/]*={0,2}$")
     ]  # the crop, see `decode`
+    lines: list[Line] = Field(default=[], max_length=60)  # the pen's, in the order drawn, where known
 
 
 class Drawing(NamedTuple):
-    """What a pad holds: the update's number, and the sheet as a picture, dark on light; None if blank."""
+    """What a pad holds.
+
+    Attributes:
+        number: the update's.
+        image: the sheet, dark on light; None if it is blank.
+        lines: the pen's, in the order drawn, each points (x, y) in the image's pixels; None where not known.
+    """
 
     number: int
     image: Image.Image | None
+    lines: Lines | None = None
 
 
 class Picture(NamedTuple):
@@ -124,7 +136,8 @@ def decode(sent: DrawingUpdate) -> Drawing:
     sheet = np.full((sheet_height, sheet_width), PAPER, np.uint8)
     crop = np.frombuffer(_inflate(sent.ink, width * height), np.uint8).reshape(height, width)
     sheet[top : top + height, left : left + width] = crop
-    return Drawing(sent.number, Image.fromarray(sheet))
+    lines: Lines = [list(zip(line[::2], line[1::2], strict=False)) for line in sent.lines if line]
+    return Drawing(sent.number, Image.fromarray(sheet), lines or None)
 
 
 def _inflate(data: str, size: int) -> bytes:

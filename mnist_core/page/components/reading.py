@@ -24,10 +24,11 @@ class ReadDigit(TypedDict):
     """One digit of an answer; `ReadDigit` in `assets/js/types.js`."""
 
     digit: int | None  # None: not sure that it is one
-    guess: int | None  # the most probable one; None: nothing is drawn
+    guess: int | None  # the most probable one; None: none stands out
     reason: str | None  # why there is no digit
     probabilities: list[float]  # ten
     input: str  # (28, 28) uint8, what the network saw, in base64
+    mark: bool  # a small sign beside digits, which is not read
     box: list[float]  # left, top, right, bottom in parts of the sheet
 
 
@@ -35,7 +36,7 @@ class Answer(TypedDict):
     """What was read in one update of a pad; `Answer` in `assets/js/types.js`."""
 
     number: int  # the update's
-    digits: list[ReadDigit]  # from left to right; none when the sheet is blank
+    digits: list[ReadDigit]  # row by row, left to right, then the marks; none when the sheet is blank
     reader: str  # which model read it, in words
 
 
@@ -72,10 +73,15 @@ def answer(drawing: Drawing, readings: list[Prediction], reader: str) -> Answer:
     }
 
 
+def read_drawing(classifier: Classifier, drawing: Drawing) -> list[Prediction]:
+    """What a classifier reads on a pad."""
+    return classifier.read(drawing.image, drawing.lines) if drawing.image is not None else []
+
+
 def read(secret: str, weights: str | None, drawing: Drawing) -> Answer:
     """What the chosen weights read in a drawing."""
     reader = chosen_reader(secret, weights)
-    readings = reader.classifier.read(drawing.image) if drawing.image is not None else []
+    readings = read_drawing(reader.classifier, drawing)
     return answer(drawing, readings, reader.said)
 
 
@@ -104,9 +110,10 @@ def _as_plain(prediction: Prediction, size: tuple[int, int]) -> ReadDigit:
     left, top, right, bottom = prediction.box or (0, 0, width, height)
     return {
         "digit": prediction.digit,
-        "guess": prediction.guess,
+        "guess": prediction.closest,
         "reason": prediction.reason,
-        "probabilities": [round(probability, 4) for probability in prediction.probabilities],
+        "mark": prediction.mark,
+        "probabilities": [round(probability, 6) for probability in prediction.probabilities],
         "input": base64.b64encode(prediction.model_input.tobytes()).decode(),
         "box": [round(side, 4) for side in (left / width, top / height, right / width, bottom / height)],
     }

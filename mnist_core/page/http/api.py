@@ -1,4 +1,4 @@
-"""For programs: a picture of a digit in, the digit and its probabilities out.
+"""For programs: a picture in, the digits and their probabilities out.
 
 `/predict` takes a file that was uploaded before, `/read_digit` the file itself as text; the latter is also
 the one tool that agents get. README.md has each way of calling them.
@@ -17,15 +17,17 @@ from gradio_client.utils import is_http_url_like
 from PIL import Image
 
 from mnist_core import runs
+from mnist_core.classifier import as_values
 from mnist_core.page.threads import own_thread
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 AT_ONCE = 2  # files that are read at the same time; the others wait
 TOOL = "read_digit"
 DESCRIPTION = (  # for agents
-    "Reads one handwritten digit, 0 to 9, in a picture of any size, dark on light or light on dark. Returns "
-    "the `digit`, or None where nothing is drawn or the model is not sure that it is one; ten "
-    "`probabilities`, for 0 to 9; its `guess`, sure or not; and the `reason` why there is no digit."
+    "Reads handwritten digits in a picture of any size, dark on light or light on dark. Returns the `number` "
+    "that they make, or None where nothing is drawn or the model is not sure; of a single one the `digit`, "
+    "ten `probabilities`, for 0 to 9, its `guess`, sure or not, and the `reason` why there is no digit; and "
+    "each of the `digits` with its box."
 )
 WAITING = 64  # pictures sent as text, the one being read included
 _NO_ADDRESS = "Send the picture's file itself: this page does not fetch addresses."
@@ -55,10 +57,7 @@ def predict(path: str) -> dict[str, Any]:
     """What the built-in model reads in the picture at `path`.
 
     Returns:
-        digit: 0 to 9, or None when nothing is drawn or the model is not sure that it is a digit.
-        probabilities: ten numbers that sum to 1, for 0 to 9.
-        guess: the most probable digit, sure or not.
-        reason: why there is no digit, in a sentence.
+        As `classifier.as_values`.
 
     Raises:
         ValueError: the file holds no picture that can be read.
@@ -99,13 +98,7 @@ def _decoded(picture: Any) -> bytes:
 
 
 def _read(file: str | IO[bytes]) -> dict[str, Any]:
-    prediction = runs.shipped_classifier().predict(_open(file))
-    return {
-        "digit": prediction.digit,
-        "probabilities": prediction.probabilities,
-        "guess": prediction.guess,
-        "reason": prediction.reason,
-    }
+    return as_values(runs.shipped_classifier().read(_open(file)))
 
 
 def _open(file: str | IO[bytes]) -> Image.Image:

@@ -13,7 +13,7 @@ import gradio as gr
 import numpy as np
 from pydantic import BaseModel, Field, model_validator
 
-from mnist_core.classifier import Classifier, Prediction
+from mnist_core.classifier import Classifier, Prediction, as_values
 from mnist_core.data import load_mnist
 from mnist_core.datasets.digits import Digits
 from mnist_core.datasets.download import DataError, mnist_is_here
@@ -29,7 +29,7 @@ from mnist_core.explain.counterfactual import Edit, smallest_edit
 from mnist_core.imaging.preprocess import SIZE
 from mnist_core.model import CLASSES, ConvNet
 from mnist_core.page.components.pad import DigitPad, Drawing, DrawingUpdate, Place, decode
-from mnist_core.page.components.reading import SHIPPED_READ, chosen_reader
+from mnist_core.page.components.reading import SHIPPED_READ, chosen_reader, read_drawing
 from mnist_core.page.components.view import View
 from mnist_core.page.http.routes import FROM_PAGES, json_route
 from mnist_core.page.templates import render
@@ -116,7 +116,7 @@ def look(
     """
     run, classifier, by = chosen_reader(secret, weights)
     model = classifier.model
-    readings = classifier.read(drawing.image) if drawing.image is not None else []
+    readings = [each for each in read_drawing(classifier, drawing) if not each.mark]
     place = min(digit, len(readings) - 1)
     reading = readings[place] if readings else None
     picture = reading.model_input if reading is not None else np.zeros((SIZE, SIZE), np.uint8)
@@ -211,11 +211,10 @@ def _edit(classifier: Classifier, picture: np.ndarray, order: np.ndarray, reques
 
 def _read_again(classifier: Classifier, edit: Edit) -> str:
     """What the edited picture is read as, at the threshold of every other reading."""
-    again = classifier.predict(edit.picture)
-    with_ = f"{edit.digit} with {percent(again.probabilities[edit.digit])}"
-    return (
-        f"Read again, it is a {with_}." if again.digit is not None else f"Read again, it is unsure: {with_}."
-    )
+    again = as_values(classifier.read(edit.picture))
+    if again["number"] is None:
+        return "Read again, it is no longer sure of any digit."
+    return f"Read again, it is a {again['number']} with {percent(max(again['probabilities']))}."
 
 
 def _nearest(classifier: Classifier, picture: np.ndarray, order: np.ndarray, request: ViewRequest) -> Reason:
@@ -262,6 +261,8 @@ def _read_as(readings: list[Prediction], place: int) -> str:
     order = np.argsort(reading.probabilities)[::-1]
     first, second = (f"{digit} with {percent(reading.probabilities[digit])}" for digit in order[:2])
     which = f"Digit {place + 1} of {len(readings)}: " if len(readings) > 1 else ""
+    if reading.closest is None:
+        return f"{which}{reading.reason}"
     known = "read as" if reading.digit is not None else "not sure this is a digit, perhaps"
     said = f"{which}{known} {first}, next {second}."
     return said[0].upper() + said[1:]

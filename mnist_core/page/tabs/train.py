@@ -18,7 +18,7 @@ from mnist_core.config import TrainConfig, knobs
 from mnist_core.page import zerogpu
 from mnist_core.page.components.layout import Layout, Updates
 from mnist_core.page.components.pad import DrawingUpdate, Place, decode
-from mnist_core.page.components.reading import Answer, answer, reading_thread
+from mnist_core.page.components.reading import Answer, answer, read_drawing, reading_thread
 from mnist_core.page.http.routes import FROM_PAGES, json_route
 from mnist_core.page.tabs import actions
 from mnist_core.page.tabs.draw import AT_ONCE
@@ -267,8 +267,9 @@ async def read_in_training(secret: str, asked: TrainingReadRequest) -> Answer | 
         visit, drawing = registry().visit(secret), decode(asked.drawing)
         run = visit.shown if visit.shown is not None and visit.shown.weights is not None else None
         classifier = run.classifier() if run is not None else shipped_classifier()
-        readings = classifier.read(drawing.image) if drawing.image is not None else []
-        visit.pad.ink = readings[min(asked.digit, len(readings) - 1)].model_input if readings else None
+        readings = read_drawing(classifier, drawing)
+        visit.pad.hold(drawing.image, drawing.lines, min(asked.digit, len(readings) - 1))
+        visit.pad.ink = readings[visit.pad.place].model_input if readings else None
         return answer(drawing, readings, run.name if run is not None else "The built-in model")
 
     return await reading_thread.run((secret, "train"), read)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mnist_core.model import CLASSES
 from mnist_core.page.components.chart import Plot, Series
+from mnist_core.page.views.percent import percent
 from mnist_core.runs.run import Run
 
 POINTS = 300  # of a curve on the page
@@ -103,7 +104,7 @@ def trace_plot(run: Run | None) -> Plot:
         y_low=0,
         y_high=1,
         hint="Your digit during training",
-        summary=f"The drawing is read as {order[0]}, probability {rows[-1][1 + order[0]]:.0%}."
+        summary=f"The drawing is read as {order[0]}, probability {percent(rows[-1][1 + order[0]])}."
         if rows
         else "",
     )

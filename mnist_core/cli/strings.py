@@ -1,0 +1,56 @@
+"""`strings`: the weights of the network that says how many digits a piece of ink is."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+import torch
+
+from mnist_core.cli.display import Display
+from mnist_core.cli.foreign import warn_of_foreign_files
+from mnist_core.cli.interruption import Interruption
+from mnist_core.data import load_mnist
+from mnist_core.datasets.digits import Digits
+from mnist_core.datasets.strings import draw_strings
+from mnist_core.engine.string_training import calibrate_strings, save_strings, train_strings
+from mnist_core.strings import StringNet
+
+HELD_OUT = 3000  # of MNIST's training digits: the pieces that temperatures are fitted to are made from these
+HELD_OUT_PIECES = 16_000
+HELD_OUT_SEED = 100  # added to the other
+SHOWN_EVERY = 10  # hundreds of steps
+
+
+def run(options: argparse.Namespace, _: Interruption) -> int:
+    """Draw the pieces, train on them, and write the weights to `options.out`; the exit status."""
+    processes = os.cpu_count() or 1
+    with Display() as display:
+        mnist = load_mnist(options.data_dir, train=True, progress=display.download)
+        warn_of_foreign_files(options.data_dir)
+        known, unseen = _split(mnist)
+
+        def drawn(done: int) -> None:
+            display.drawing(done, options.pieces)
+
+        pieces = draw_strings(options.pieces, options.seed, known, processes=processes, drawn=drawn)
+        torch.manual_seed(options.seed)
+        model = StringNet()
+        for number, event in enumerate(train_strings(model, pieces, options.epochs, options.seed), 1):
+            if number % SHOWN_EVERY == 0 or event.step == event.steps:
+                display.line(f"[{event.step} / {event.steps}]  loss: {event.loss:.4f}")
+        temperatures = calibrate_strings(
+            model, draw_strings(HELD_OUT_PIECES, options.seed + HELD_OUT_SEED, unseen, processes=processes)
+        )
+        save_strings(options.out, model, temperatures)
+        display.line(f"Saved {options.out}; temperatures {temperatures[0]:.2f} and {temperatures[1]:.2f}.")
+    return 0
+
+
+def _split(mnist: Digits) -> tuple[Digits, Digits]:
+    """All digits but the last few, and those."""
+    kept = len(mnist) - HELD_OUT
+    return (
+        Digits(mnist.images[:kept], mnist.labels[:kept]),
+        Digits(mnist.images[kept:], mnist.labels[kept:]),
+    )

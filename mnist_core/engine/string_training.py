@@ -1,0 +1,93 @@
+"""Training of the network that reads digit strings."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from mnist_core.checkpoint import atomic_write
+from mnist_core.datasets.strings import NOTHING, Strings
+from mnist_core.strings import LENGTHS, PLACES, StringNet, normalise
+
+BATCH_SIZE = 128
+LEARNING_RATE = 3e-3
+WEIGHT_DECAY = 0.02
+_TEMPERATURES = tuple(0.5 * 1.04**step for step in range(40))  # 0.5 to 2.3
+
+
+@dataclass(frozen=True)
+class StringStep:
+    """After a step: how many of all are done, and the mean loss of the last hundred."""
+
+    step: int
+    steps: int
+    loss: float
+
+
+def train_strings(model: StringNet, pieces: Strings, epochs: float, seed: int) -> Iterator[StringStep]:
+    """AdamW under a one-cycle schedule (Smith & Topin 2018); an event every hundred steps."""
+    generator = torch.Generator().manual_seed(seed)
+    torch.manual_seed(seed)
+    per_epoch = len(pieces) // BATCH_SIZE
+    steps = int(epochs * per_epoch)
+    optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, LEARNING_RATE, total_steps=steps, pct_start=0.15
+    )
+    model.train()
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
+    total = 0.0
+    order = torch.empty(0, dtype=torch.int64)
+    for step in range(1, steps + 1):
+        if len(order) < BATCH_SIZE:
+            order = torch.randperm(len(pieces), generator=generator)
+        chosen, order = order[:BATCH_SIZE], order[BATCH_SIZE:]
+        inputs = normalise(pieces.pictures[chosen]).to(memory_format=torch.channels_last)
+        loss = string_loss(model(inputs), pieces.lengths[chosen], pieces.digits[chosen])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        total += loss.item()
+        if step % 100 == 0 or step == steps:
+            yield StringStep(step, steps, total / (step % 100 or 100))
+            total = 0.0
+
+
+def string_loss(output: torch.Tensor, lengths: torch.Tensor, digits: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of the length, and of every digit at its place among as many."""
+    return F.cross_entropy(output[:, :LENGTHS], lengths) + digit_loss(output, lengths, digits)
+
+
+def digit_loss(output: torch.Tensor, lengths: torch.Tensor, digits: torch.Tensor) -> torch.Tensor:
+    """The digits' part of it, per piece."""
+    loss = output.new_zeros(())
+    for head, (length, place) in enumerate(PLACES):
+        target = torch.where(lengths == length, digits[:, place], NOTHING)
+        logits = output[:, LENGTHS + 10 * head :][:, :10]
+        loss = loss + F.cross_entropy(logits, target, ignore_index=NOTHING, reduction="sum") / len(lengths)
+    return loss
+
+
+@torch.no_grad()
+def calibrate_strings(model: StringNet, pieces: Strings) -> tuple[float, float]:
+    """The temperatures of lengths and of digits at which held-out pieces are likeliest (Guo et al. 2017)."""
+    model.eval()
+    output = torch.cat([model(normalise(some)) for some in pieces.pictures.split(BATCH_SIZE)])
+    of_length = [float(F.cross_entropy(output[:, :LENGTHS] / t, pieces.lengths)) for t in _TEMPERATURES]
+    of_digit = [float(digit_loss(output / t, pieces.lengths, pieces.digits)) for t in _TEMPERATURES]
+    return _TEMPERATURES[of_length.index(min(of_length))], _TEMPERATURES[of_digit.index(min(of_digit))]
+
+
+def save_strings(path: Path, model: StringNet, temperatures: tuple[float, float]) -> None:
+    """Write what `StringReader.load` reads. Raises `OSError`."""
+    held = io.BytesIO()
+    weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    torch.save({"model": weights, "temperatures": list(temperatures)}, held)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(path, held.getvalue())

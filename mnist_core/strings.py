@@ -1,0 +1,119 @@
+"""How many digits a piece of ink is, and which: a second ConvNet, for digits that touch and for what is none.
+
+A network that knows ten digits has to name one of them whatever it sees. This one was shown everything else
+too, so it says first whether a piece is a digit at all; strings of two and three digits that touch it reads
+whole. Asking for the length first follows Hochuli et al. 2018, "Handwritten digit segmentation: is it still
+necessary?".
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from mnist_core.imaging.preprocess import place_string
+from mnist_core.inference import undisturbed
+from mnist_core.model import CLASSES
+
+LENGTHS = 4  # no digit, one, two, three
+PLACES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))  # (length, place): each has ten outputs
+HIDDEN_UNITS = 96
+SHIPPED_STRING_WEIGHTS = Path(__file__).resolve().parent.parent / "assets" / "weights" / "strings.pt"
+_MEAN, _STD = 0.17, 0.34  # of synthetic pieces' pixels, from 0 to 1
+_AT_ONCE = 16  # pieces; what these need fits a processor's cache
+
+
+class StringNet(nn.Module):
+    """Four convolutions, halving the picture thrice, and two fully connected layers: 263,392 parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cn1 = nn.Conv2d(1, 16, 5, stride=2, padding=2)
+        self.cn2 = nn.Conv2d(16, 32, 3, padding=1)
+        self.cn3 = nn.Conv2d(32, 64, 3, padding=1)
+        self.cn4 = nn.Conv2d(64, 64, 3, padding=1)
+        self.dp = nn.Dropout(0.2)
+        self.fc1 = nn.Linear(64 * 4 * 8, HIDDEN_UNITS)
+        self.fc2 = nn.Linear(HIDDEN_UNITS, LENGTHS + CLASSES * len(PLACES))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, 1, 32, 64) normalised pieces -> (N, 64): logits of the length, then of each place's digit."""
+        x = F.relu(self.cn1(x))  # (N, 16, 16, 32)
+        x = F.relu(F.max_pool2d(self.cn2(x), 2))  # (N, 32, 8, 16)
+        x = F.relu(F.max_pool2d(self.cn3(x), 2))  # (N, 64, 4, 8)
+        x = F.relu(self.cn4(x))
+        x = torch.flatten(x, 1)  # (N, 2048)
+        x = F.relu(self.fc1(x))
+        out: torch.Tensor = self.fc2(self.dp(x))
+        return out
+
+
+def normalise(pieces: torch.Tensor) -> torch.Tensor:
+    """uint8 (N, 32, 64) -> float32 (N, 1, 32, 64)."""
+    return pieces[:, None].to(torch.float32).div_(255).sub_(_MEAN).div_(_STD)
+
+
+@dataclass(frozen=True, eq=False)
+class StringLook:
+    """What the network says of one piece, as log-probabilities.
+
+    Attributes:
+        lengths: (4,), of no digit, one, two and three.
+        places: (6, 10), of the digits at each of `PLACES`.
+    """
+
+    lengths: NDArray[np.float64]
+    places: NDArray[np.float64]
+
+    def digits(self, length: int) -> NDArray[np.float64]:
+        """(length, 10): the digits from left to right, if there are so many."""
+        return self.places[[i for i, (of, _) in enumerate(PLACES) if of == length]]
+
+
+class StringReader:
+    """The network with its weights.
+
+    Args:
+        model: put into evaluation mode.
+        temperatures: of the lengths, and of the digits (Guo et al. 2017).
+    """
+
+    def __init__(self, model: StringNet, temperatures: tuple[float, float] = (1.0, 1.0)) -> None:
+        self.model = model.eval()
+        self.temperatures = temperatures
+
+    @classmethod
+    def load(cls, path: str | Path = SHIPPED_STRING_WEIGHTS) -> StringReader:
+        """The reader with the weights that `engine.string_training` wrote to `path`."""
+        held = torch.load(path, map_location="cpu", weights_only=True)
+        model = StringNet()
+        model.load_state_dict(held["model"])
+        return cls(model, tuple(held["temperatures"]))
+
+    @undisturbed()
+    def look(self, inks: list[np.ndarray]) -> list[StringLook]:
+        """What the network says of pieces of ink, (h, w) uint8 each, 0 for paper."""
+        views = normalise(torch.from_numpy(np.stack([place_string(ink) for ink in inks])))
+        with torch.no_grad():
+            outputs = torch.cat([self.model(views[i : i + _AT_ONCE]) for i in range(0, len(views), _AT_ONCE)])
+        outputs = outputs.double()
+        of_length, of_digit = self.temperatures
+        lengths = (outputs[:, :LENGTHS] / of_length).log_softmax(1).numpy()
+        places = outputs[:, LENGTHS:].reshape(-1, len(PLACES), CLASSES)
+        return [
+            StringLook(*each)
+            for each in zip(lengths, (places / of_digit).log_softmax(2).numpy(), strict=True)
+        ]
+
+
+@functools.cache
+def shipped_strings() -> StringReader:
+    """The reader with the shipped weights, loaded once."""
+    return StringReader.load()

@@ -1,0 +1,85 @@
+"""Pieces of ink for the network that reads digit strings, and the skeletons that they are drawn from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from mnist_core.datasets.digits import Digits
+from mnist_core.datasets.skeletons import thin, trace
+from mnist_core.datasets.strings import MOST_DIGITS, NOTHING, draw_strings
+from mnist_core.datasets.synthetic import digits
+from mnist_core.imaging.connected_components import components
+
+
+def thick(*lines: list[tuple[int, int]], width: int = 7) -> np.ndarray:
+    image = Image.new("1", (60, 80))
+    for line in lines:
+        ImageDraw.Draw(image).line(line, fill=1, width=width)
+    return np.asarray(image)
+
+
+@pytest.fixture(scope="module")
+def some_digits() -> Digits:
+    return Digits(*digits(60, 3))
+
+
+def test_a_skeleton_is_one_pixel_wide_and_lies_in_the_middle_of_the_stroke() -> None:
+    skeleton = thin(thick([(10, 10), (10, 70)])[None])[0]
+    rows, columns = np.nonzero(skeleton)
+    assert set(columns) <= {9, 10, 11} and np.ptp(rows) >= 50
+    assert skeleton.sum(axis=1).max() == 1
+
+
+def test_thinning_keeps_what_hangs_together_and_the_holes() -> None:
+    ring = np.zeros((1, 60, 60), bool)
+    y, x = np.mgrid[:60, :60] - 30
+    ring[0] = (np.hypot(x, y) < 24) & (np.hypot(x, y) > 14)
+    skeleton = thin(ring)[0]
+    assert len(components(skeleton)) == 1
+    all_round = (np.degrees(np.arctan2(y, x)[skeleton]) // 10).astype(int)
+    assert len(set(all_round)) == 36
+    assert np.hypot(x, y)[skeleton].mean() == pytest.approx(19, abs=1)
+
+
+def test_a_traced_skeleton_follows_its_strokes_and_has_the_height_of_one() -> None:
+    strokes = trace(thin(thick([(10, 10), (50, 10), (20, 70)])[None])[0])
+    points = np.concatenate(strokes)
+    assert np.ptp(points[:, 1]) == pytest.approx(1, abs=0.05)
+    assert len(strokes) <= 3
+    assert trace(np.zeros((9, 9), bool)) == []
+
+
+def test_a_cross_is_traced_as_four_arms_and_a_ring_as_one_loop() -> None:
+    cross = np.zeros((41, 41), bool)
+    cross[20, 2:39] = cross[2:39, 20] = True
+    assert sorted(len(stroke) for stroke in trace(cross))[-4:] >= [15] * 4
+    ring = thin(thick([(15, 15), (45, 15), (45, 60), (15, 60), (15, 15)], width=5)[None])[0]
+    loop = max(trace(ring), key=len)
+    assert np.abs(loop[0] - loop[-1]).max() < 0.1
+
+
+def test_pieces_are_the_same_for_a_seed_however_many_processes_draw_them(some_digits: Digits) -> None:
+    one, two = (draw_strings(4100, 5, some_digits, processes=n) for n in (1, 2))
+    assert torch.equal(one.pictures, two.pictures) and torch.equal(one.digits, two.digits)
+
+
+def test_pieces_have_all_lengths_and_digits_in_the_first_places(some_digits: Digits) -> None:
+    seen: list[int] = []
+    strings = draw_strings(600, 1, some_digits, drawn=seen.append)
+    assert seen == [600] == [len(strings)]
+    assert strings.pictures.shape == (600, 32, 64) and strings.pictures.dtype == torch.uint8
+    assert torch.bincount(strings.lengths, minlength=MOST_DIGITS + 1).min() > 60
+    for length, said in zip(strings.lengths.tolist(), strings.digits.tolist(), strict=True):
+        assert said[length:] == [NOTHING] * (MOST_DIGITS - length)
+        assert all(0 <= digit <= 9 for digit in said[:length])
+    assert (strings.pictures.amax(dim=(1, 2)) > 200).all()
+
+
+def test_strings_are_broader_than_digits(some_digits: Digits) -> None:
+    strings = draw_strings(400, 2, some_digits)
+    inked = (strings.pictures.amax(dim=1) > 0).sum(dim=1).float()
+    narrow, broad = inked[strings.lengths == 1].mean(), inked[strings.lengths == 3].mean()
+    assert broad > 1.5 * narrow

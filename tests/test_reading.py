@@ -1,0 +1,181 @@
+"""A whole drawing: what is a digit, how many there are, and how sure each is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pictures import Strokes, ink, scribble
+from PIL import Image, ImageDraw
+from signs import KINDS, shaky_sign
+
+from mnist_core import Classifier
+from mnist_core.classifier import Prediction, as_values
+from mnist_core.datasets.synthetic import drawing, sign
+
+SEVEN: Strokes = [np.array([(0, 0), (60, 0), (25, 100)], float)]
+THREE: Strokes = [
+    np.array([(5, 12), (30, 0), (55, 14), (50, 36), (25, 46), (58, 60), (56, 88), (28, 100), (2, 86)], float)
+]
+FIVE: Strokes = [
+    np.array([(14, 2), (10, 42), (40, 36), (58, 56), (52, 86), (26, 100), (2, 90)], float),
+    np.array([(14, 2), (58, 0)], float),
+]
+ONE: Strokes = [np.array([(0, 0), (0, 100)], float)]
+TWO: Strokes = [np.array([(4, 22), (28, 0), (54, 14), (48, 44), (2, 100), (60, 98)], float)]
+FOUR: Strokes = [np.array([(24, 0), (2, 62), (62, 58)], float), np.array([(44, 30), (42, 100)], float)]
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Classifier:
+    return Classifier.load()
+
+
+def page(*placed: tuple[Strokes, float, float], size: tuple[int, int] = (400, 400)) -> Image.Image:
+    """Strokes at their places on a sheet, with a pen of 10 pixels."""
+    return ink([stroke + np.array((x, y)) for strokes, x, y in placed for stroke in strokes], size, 10)
+
+
+def spelt(found: list[Prediction]) -> str:
+    return "".join("?" if each.digit is None else str(each.digit) for each in found if not each.mark)
+
+
+def marks(found: list[Prediction]) -> list[str | None]:
+    return [each.reason for each in found if each.mark]
+
+
+def row(strokes: list[Strokes], gap: float, rng: np.random.Generator, pen: float) -> Strokes:
+    """Digits 100 pixels high side by side, `gap` pixels between their boxes."""
+    right, placed = 60.0, []
+    for each in strokes:
+        points = np.concatenate(each)
+        low, high = points.min(axis=0), points.max(axis=0)
+        scale = 100 / max(float((high - low).max()), 1e-6)
+        placed += [(stroke - low) * scale + (right, 120 + rng.normal(0, 3)) for stroke in each]
+        right += float(high[0] - low[0]) * scale + pen + gap
+    return placed
+
+
+def test_a_minus_is_named_and_left_out(shipped: Classifier) -> None:
+    minus: Strokes = [np.array([(0, 0), (45, 0)], float)]
+    found = shipped.read(page((minus, 60, 150), (SEVEN, 150, 100)))
+    assert spelt(found) == "7"
+    assert marks(found) == ["I read digits only: the mark before the 7 was left out."]
+    assert found[-1].mark and found[-1].box is not None and found[-1].box[2] < 130
+
+
+def test_a_decimal_point_is_named_and_left_out(shipped: Classifier) -> None:
+    point: Strokes = [np.array([(0, 0)], float)]
+    found = shipped.read(page((THREE, 60, 100), (point, 160, 195), (FIVE, 210, 100)))
+    assert spelt(found) == "35"
+    assert marks(found) == ["I read digits only: the mark after the 3 was left out."]
+
+
+def test_a_plus_between_digits_is_left_out(shipped: Classifier) -> None:
+    plus: Strokes = [np.array([(25, 0), (25, 50)], float), np.array([(0, 25), (50, 25)], float)]
+    found = shipped.read(page((THREE, 40, 100), (plus, 145, 130), (FIVE, 250, 100)))
+    assert spelt(found) == "35" and len(marks(found)) == 1
+
+
+@pytest.mark.parametrize(
+    ("placed", "number"),
+    [
+        (((SEVEN, 150, 40), (THREE, 150, 220)), "73"),
+        (((ONE, 120, 40), (TWO, 190, 40), (THREE, 100, 220), (FOUR, 200, 220)), "1234"),
+    ],
+)
+def test_two_lines_are_read_one_after_the_other(
+    shipped: Classifier, placed: tuple[tuple[Strokes, float, float], ...], number: str
+) -> None:
+    found = shipped.read(page(*placed))
+    assert spelt(found) == number
+    tops = [each.box[1] for each in found if each.box is not None]
+    assert tops == sorted(tops)
+
+
+@pytest.mark.parametrize("radius", [4, 9, 25])
+def test_a_tap_of_the_pen_is_a_dot_and_no_digit(shipped: Classifier, radius: int) -> None:
+    image = Image.new("L", (280, 280), 255)
+    ImageDraw.Draw(image).ellipse((140 - radius, 140 - radius, 140 + radius, 140 + radius), fill=0)
+    found = shipped.read(image)
+    assert spelt(found) == "?" and len(found) == 1
+
+
+def test_signs_of_kinds_that_no_training_saw_are_refused(shipped: Classifier) -> None:
+    refused = {
+        kind: sum(
+            set(spelt(shipped.read(shaky_sign(kind, np.random.default_rng((i, number)))))) == {"?"}
+            for i in range(20)
+        )
+        for number, kind in enumerate(KINDS)
+    }
+    share = sum(refused.values()) / (20 * len(KINDS))
+    print(f"signs refused: {share:.1%} of {20 * len(KINDS)}; of 20 each: {refused}")
+    assert share >= 0.9
+
+
+def test_letters_and_scribbles_are_refused_as_one_thing(shipped: Classifier) -> None:
+    rng = np.random.default_rng(3)
+    letters = [
+        shipped.read(ink([stroke * 150 + 140 for stroke in sign(rng)], (420, 420), 10)) for _ in range(100)
+    ]
+    scribbles = [shipped.read(scribble(rng)) for _ in range(100)]
+    for name, found, least in (("letters", letters, 0.88), ("scribbles", scribbles, 0.95)):
+        share = np.mean([spelt(each) == "?" for each in found])
+        print(f"{name} refused, in one piece: {share:.1%} of {len(found)}")
+        assert share >= least
+
+
+def test_what_is_no_digit_has_no_sure_probability(shipped: Classifier) -> None:
+    for kind in ("square", "heart", "star", "hash"):
+        (found,) = shipped.read(shaky_sign(kind, np.random.default_rng(1)))
+        assert found.digit is None and max(found.probabilities) < 0.5
+        assert sum(found.probabilities) == pytest.approx(1)
+        assert found.reason == "Not sure this is a digit."
+
+
+def test_the_pens_lines_tell_touching_digits_apart(shipped: Classifier) -> None:
+    rng, right = np.random.default_rng(0), {"picture": 0, "lines": 0}
+    n = 60
+    for _ in range(n):
+        digits = rng.integers(0, 10, 3).tolist()
+        strokes = row([drawing(digit, rng) for digit in digits], -12, rng, 8)
+        lines = [[(float(x), float(y)) for x, y in stroke] for stroke in strokes]
+        image = ink(strokes, (560, 340), 8)
+        number = "".join(map(str, digits))
+        right["picture"] += spelt(shipped.read(image)) == number
+        right["lines"] += spelt(shipped.read(image, lines)) == number
+    print(f"three digits that touch, entirely right, of {n}: {right}")
+    assert right["lines"] >= 0.8 * n and right["lines"] >= right["picture"]
+
+
+def test_lines_tell_nothing_new_of_a_single_digit(shipped: Classifier) -> None:
+    strokes = [stroke + np.array((100, 100)) for stroke in FOUR]
+    lines = [[(float(x), float(y)) for x, y in stroke] for stroke in strokes]
+    image = ink(strokes, (300, 300), 10)
+    without, with_lines = shipped.read(image), shipped.read(image, lines)
+    assert [each.probabilities for each in without] == [each.probabilities for each in with_lines]
+    assert spelt(without) == "4"
+
+
+def test_more_digits_than_three_that_touch_are_hardly_ever_read_wrongly_with_certainty(
+    shipped: Classifier,
+) -> None:
+    rng, wrong, n = np.random.default_rng(0), 0, 60
+    for _ in range(n):
+        digits = rng.integers(0, 10, rng.integers(4, 9)).tolist()
+        strokes = row([drawing(digit, rng) for digit in digits], -12, rng, 8)
+        found = shipped.read(ink(strokes, (1100, 340), 8))
+        sure = all(max(each.probabilities) > 0.95 for each in found)
+        wrong += sure and spelt(found) != "".join(map(str, digits))
+    print(f"four to eight that touch, wrong and over 95 % sure of each digit: {wrong} of {n}")
+    assert wrong <= 0.1 * n
+
+
+def test_plain_values_hold_one_digit_a_number_or_why_there_is_none(shipped: Classifier) -> None:
+    one = as_values(shipped.read(page((SEVEN, 150, 100))))
+    assert (one["number"], one["digit"], one["guess"], one["reason"]) == ("7", 7, 7, None)
+    assert max(one["probabilities"]) == one["probabilities"][7] and len(one["digits"]) == 1
+    two = as_values(shipped.read(page((THREE, 80, 100), (FIVE, 220, 100))))
+    assert (two["number"], two["digit"], two["reason"]) == ("35", None, "2 digits: 35.")
+    assert two["probabilities"] == [0.1] * 10 and [each["digit"] for each in two["digits"]] == [3, 5]
+    assert as_values([])["reason"] == "Nothing is drawn here."

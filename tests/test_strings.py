@@ -1,0 +1,97 @@
+"""The network that says how many digits a piece of ink is, and which."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mnist_core.datasets.digits import Digits
+from mnist_core.datasets.strings import Strings, draw_strings
+from mnist_core.datasets.synthetic import digits
+from mnist_core.engine.string_training import calibrate_strings, save_strings, string_loss, train_strings
+from mnist_core.imaging.preprocess import STRING_INK, STRING_SIZE, place_string
+from mnist_core.strings import LENGTHS, PLACES, StringNet, StringReader, normalise, shipped_strings
+
+
+@pytest.fixture(scope="module")
+def pieces() -> Strings:
+    return draw_strings(300, 11, Digits(*digits(60, 3)))
+
+
+def test_the_network_has_an_output_for_each_length_and_for_each_digit_at_each_place() -> None:
+    model = StringNet()
+    assert sum(p.numel() for p in model.parameters()) == 263_392
+    assert model(torch.zeros(2, 1, *STRING_SIZE)).shape == (2, LENGTHS + 10 * len(PLACES))
+
+
+def test_ink_is_fitted_with_its_aspect_kept_in_the_middle() -> None:
+    for shape, expected in (((100, 50), (28, 14)), ((50, 400), (8, 60)), ((7, 7), (28, 28))):
+        placed = place_string(np.full(shape, 255, np.uint8))
+        rows, columns = np.nonzero(placed)
+        assert placed.shape == STRING_SIZE
+        assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == expected
+        assert abs(rows.mean() - 15.5) <= 0.5 and abs(columns.mean() - 31.5) <= 0.5
+        assert expected[0] <= STRING_INK[0] and expected[1] <= STRING_INK[1]
+    assert not place_string(np.zeros((9, 9), np.uint8)).any()
+
+
+def test_the_loss_is_that_of_the_length_and_of_the_digits_that_are_there() -> None:
+    output = torch.zeros(3, LENGTHS + 10 * len(PLACES))
+    lengths, said = torch.tensor([0, 1, 2]), torch.tensor([[-1, -1, -1], [7, -1, -1], [4, 2, -1]])
+    even = np.log(4) + (0 + 1 + 2) * np.log(10) / 3
+    assert float(string_loss(output, lengths, said)) == pytest.approx(even, rel=1e-5)
+    output[1, LENGTHS + 7] = output[2, LENGTHS + 10 + 4] = output[2, LENGTHS + 20 + 2] = 50
+    assert float(string_loss(output, lengths, said)) == pytest.approx(np.log(4), rel=1e-5)
+    output[2, LENGTHS + 20 + 3] = 100
+    assert float(string_loss(output, lengths, said)) > np.log(4) + 10
+
+
+def test_training_learns_and_is_the_same_for_the_same_seed(pieces: Strings) -> None:
+    losses = []
+    for _ in range(2):
+        torch.manual_seed(4)
+        losses.append([event.loss for event in train_strings(StringNet(), pieces, 40, seed=4)])
+    assert losses[0] == losses[1]
+    untrained = np.log(4) + pieces.lengths.float().mean() * np.log(10)
+    assert losses[0][-1] < 0.8 * float(untrained)
+
+
+def test_what_was_saved_is_loaded_again_with_its_temperatures(tmp_path: Path, pieces: Strings) -> None:
+    model = StringNet()
+    save_strings(tmp_path / "new" / "strings.pt", model, (1.3, 0.8))
+    reader = StringReader.load(tmp_path / "new" / "strings.pt")
+    assert reader.temperatures == (1.3, 0.8)
+    inks = [piece.numpy() for piece in pieces.pictures[:20]]
+    with torch.no_grad():
+        output = model.eval()(
+            normalise(torch.from_numpy(np.stack([place_string(ink) for ink in inks])))
+        ).double()
+    for look, row in zip(reader.look(inks), output, strict=True):
+        assert np.allclose(look.lengths, (row[:LENGTHS] / 1.3).log_softmax(0), atol=1e-5)
+        places = (row[LENGTHS:].reshape(6, 10) / 0.8).log_softmax(1)
+        assert np.allclose(look.digits(1), places[:1], atol=1e-5)
+        assert np.allclose(look.digits(2), places[1:3], atol=1e-5)
+        assert np.allclose(look.digits(3), places[3:], atol=1e-5)
+
+
+def test_temperatures_undo_what_makes_a_network_too_sure(pieces: Strings) -> None:
+    model = StringNet()
+    list(train_strings(model, pieces, 10, seed=0))
+    alike = calibrate_strings(model, pieces)
+    with torch.no_grad():
+        model.fc2.weight *= 1.5
+        model.fc2.bias *= 1.5
+    for before, after in zip(alike, calibrate_strings(model, pieces), strict=True):
+        assert after == pytest.approx(min(1.5 * before, 0.5 * 1.04**39), rel=0.05)
+
+
+def test_the_shipped_network_tells_digits_from_strings_and_from_what_is_none() -> None:
+    unseen = draw_strings(1200, 2**31 + 7, Digits(*digits(300, 2**31 + 9)))
+    looks = shipped_strings().look([piece.numpy() for piece in unseen.pictures])
+    said = np.array([look.lengths.argmax() for look in looks])
+    truth = unseen.lengths.numpy()
+    for length, least in ((0, 0.85), (1, 0.9), (2, 0.88), (3, 0.88)):
+        assert (said == truth)[truth == length].mean() >= least
