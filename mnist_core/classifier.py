@@ -151,7 +151,7 @@ class Classifier:
                 pixels; digits that touch are told apart by them.
 
         Raises:
-            ValueError: not a picture.
+            ValueError: not a picture, or strokes that are no points.
         """
         ink = find_ink(image)
         across, down = (
@@ -159,23 +159,26 @@ class Classifier:
         )
         looks = _Looks(self)
         parts, specks = atoms(ink)
-        drawn = []
-        if strokes is not None and len(strokes) > 1:
-            drawn = pen_lines([[(x / across, y / down) for x, y in stroke] for stroke in strokes], ink)
+        paths = [path / (across, down) for path in _paths(strokes or ())]
         digits: list[Prediction] = []
         left_out: list[Prediction] = []
         for row in rows(parts):
-            groups, small = marks(self._groups(row, drawn, looks), specks)
-            digits += itertools.chain.from_iterable(self._digits(group, looks) for group in _together(groups))
-            left_out += [_left_out(piece, digits) for piece in small]
+            groups, small = marks(self._groups(row, paths, ink, looks), specks)
+            read = [answer for group in _together(groups) for answer in self._digits(group, looks)]
+            left_out += [_left_out(piece, read) for piece in small]
+            digits += read
         return [_scaled(each, across, down) for each in digits + left_out]
 
-    def _groups(self, row: list[Piece], drawn: list[Piece], looks: _Looks) -> list[Group]:
+    def _groups(
+        self, row: list[Piece], paths: list[NDArray[np.float64]], ink: np.ndarray, looks: _Looks
+    ) -> list[Group]:
         """What a row's pieces are: by the pen's lines where these tell more than what is connected."""
         groups, score = best_reading(row, looks.judge)
+        if len(paths) < 2 or all(group.length == 1 for group in groups):
+            return groups
         top, bottom = min(piece.box[1] for piece in row), max(piece.box[3] for piece in row)
-        lines = [line for line in drawn if top <= (line.box[1] + line.box[3]) / 2 < bottom]
-        if len(lines) < 2 or len(lines) > MOST_ATOMS or all(group.length == 1 for group in groups):
+        lines = [line for line in pen_lines(paths, ink) if top <= (line.box[1] + line.box[3]) / 2 < bottom]
+        if not 2 <= len(lines) <= MOST_ATOMS:
             return groups
         apart, as_drawn = best_reading(lines, looks.judge, as_drawn=True)
         if as_drawn < score and _count(apart) != _count(groups):
@@ -240,6 +243,20 @@ class Classifier:
         guess = max(range(CLASSES), key=probabilities.__getitem__)
         prediction = Prediction(guess, probabilities, model_input, guess)
         return prediction if probabilities[guess] >= self.calibration.threshold else _refused(prediction)
+
+
+def _paths(strokes: Sequence[Sequence[tuple[float, float]]]) -> list[NDArray[np.float64]]:
+    """The pen's lines as arrays (k, 2), without empty ones. Raises `ValueError` for anything else."""
+    try:
+        paths = [np.array(stroke, np.float64).reshape(len(stroke), 2) for stroke in strokes if len(stroke)]
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"Expected strokes as sequences of points (x, y); got {strokes!r:.80}. Leave them out where they "
+            "are not known."
+        ) from error
+    if not all(np.isfinite(path).all() for path in paths):
+        raise ValueError("Expected strokes of finite numbers; got some that are not. Leave them out.")
+    return paths
 
 
 def as_values(readings: list[Prediction]) -> dict[str, Any]:

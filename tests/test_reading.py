@@ -179,3 +179,16 @@ def test_plain_values_hold_one_digit_a_number_or_why_there_is_none(shipped: Clas
     assert (two["number"], two["digit"], two["reason"]) == ("35", None, "2 digits: 35.")
     assert two["probabilities"] == [0.1] * 10 and [each["digit"] for each in two["digits"]] == [3, 5]
     assert as_values([])["reason"] == "Nothing is drawn here."
+
+
+@pytest.mark.parametrize("strokes", [[1, 2], [[1, 2, 3]], [["a", "b"]], 7, [[(1, float("nan")), (2, 3)]]])
+def test_strokes_that_are_no_points_are_refused(shipped: Classifier, strokes: object) -> None:
+    with pytest.raises(ValueError, match="Expected strokes"):
+        shipped.read(page((SEVEN, 150, 100)), strokes)
+
+
+def test_a_mark_is_placed_by_the_digits_of_its_own_line(shipped: Classifier) -> None:
+    minus: Strokes = [np.array([(0, 0), (45, 0)], float)]
+    found = shipped.read(page((TWO, 60, 30), (minus, 150, 270), (SEVEN, 240, 220)))
+    assert spelt(found) == "27"
+    assert marks(found) == ["I read digits only: the mark before the 7 was left out."]

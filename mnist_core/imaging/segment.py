@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,13 +139,12 @@ def marks(groups: list[Group], specks: list[Piece]) -> tuple[list[Group], list[P
     return [group for group in groups if group.piece not in small], found
 
 
-def pen_lines(strokes: Sequence[Sequence[tuple[float, float]]], ink: np.ndarray) -> list[Piece]:
+def pen_lines(paths: list[NDArray[np.float64]], ink: np.ndarray) -> list[Piece]:
     """The ink (H, W) of each of the pen's lines, in the order drawn, without those that left none.
 
     Args:
-        strokes: the pen's lines, each a sequence of (x, y) in pixels of `ink`.
+        paths: the pen's lines, each (k, 2), x and y in pixels of `ink`.
     """
-    paths = [np.asarray(stroke, float).reshape(-1, 2) for stroke in strokes]
     length = sum(float(np.hypot(*np.diff(path, axis=0).T).sum()) for path in paths)
     inked = np.count_nonzero(ink > FAINTEST)
     # n lines of width w and length l in all cover w * l and n discs of w across, less where they cross.

@@ -40,7 +40,7 @@ def test_thinning_keeps_what_hangs_together_and_the_holes() -> None:
     skeleton = thin(ring)[0]
     assert len(components(skeleton)) == 1
     all_round = (np.degrees(np.arctan2(y, x)[skeleton]) // 10).astype(int)
-    assert len(set(all_round)) == 36
+    assert len(set(all_round)) >= 36
     assert np.hypot(x, y)[skeleton].mean() == pytest.approx(19, abs=1)
 
 

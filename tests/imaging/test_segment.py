@@ -129,12 +129,12 @@ def test_the_pens_lines_are_joined_in_the_order_drawn_wherever_they_lie() -> Non
     assert found(lines, judge, as_drawn=True) == [((0, 0, 50, 80), 1), (four.box, 1)]
 
 
-def drawn_lines(width: int) -> tuple[list[list[tuple[float, float]]], np.ndarray]:
-    lines: list[list[tuple[float, float]]] = [[(30, 40), (90, 40), (50, 150)], [(45, 100), (95, 100)]]
+def drawn_lines(width: int) -> tuple[list[np.ndarray], np.ndarray]:
+    lines = [[(30, 40), (90, 40), (50, 150)], [(45, 100), (95, 100)]]
     image = Image.new("L", (140, 180))
     for line in lines:
         ImageDraw.Draw(image).line(line, fill=255, width=width)
-    return lines, np.asarray(image)
+    return [np.array(line, float) for line in lines], np.asarray(image)
 
 
 @pytest.mark.parametrize("width", [4, 9, 16])
@@ -151,7 +151,7 @@ def test_each_line_of_the_pen_gets_its_ink_at_the_width_it_was_drawn(width: int)
 
 def test_a_line_that_was_erased_is_left_out() -> None:
     lines, ink = drawn_lines(8)
-    assert len(pen_lines([*lines, [(5, 5), (5, 20)]], ink)) == 2
+    assert len(pen_lines([*lines, np.array([(5, 5), (5, 20)], float)], ink)) == 2
 
 
 def test_pieces_one_above_the_other_are_rows_but_a_roof_over_its_digit_is_none() -> None:
