@@ -221,7 +221,8 @@ class Classifier:
             scores += read[:, 1, last]
         else:
             scores -= WIDTH_COST * abs(np.array([cut.middle for cut in tried]) - where)
-        left, right = part(piece, tried[int(scores.argmax())])
+        parted = (part(piece, tried[best]) for best in (-scores).argsort())
+        left, right = next(filter(None, parted), (piece, piece))  # ink too small to be cut is in both
         return [left, *self._cut(right, said[1:])]
 
     def _answer(

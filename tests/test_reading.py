@@ -192,3 +192,17 @@ def test_a_mark_is_placed_by_the_digits_of_its_own_line(shipped: Classifier) -> 
     found = shipped.read(page((TWO, 60, 30), (minus, 150, 270), (SEVEN, 240, 220)))
     assert spelt(found) == "27"
     assert marks(found) == ["I read digits only: the mark before the 7 was left out."]
+
+
+def test_noise_dust_and_bars_are_read_without_an_error(shipped: Classifier) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        height, width = rng.integers(1, 120, 2)
+        sheet = np.full((height, width), 255, np.uint8)
+        sheet[rng.random((height, width)) < rng.random() * 0.1] = rng.integers(0, 200)
+        for _ in range(rng.integers(0, 12)):
+            top, left = rng.integers(height), rng.integers(width)
+            sheet[top : top + rng.integers(1, 40), left : left + rng.integers(1, 40)] = rng.integers(0, 200)
+        lines = [rng.uniform(-50, 200, (rng.integers(0, 6), 2)).tolist() for _ in range(rng.integers(0, 20))]
+        for found in (shipped.read(sheet), shipped.read(sheet, lines)):
+            assert all(sum(each.probabilities) == pytest.approx(1) for each in found)

@@ -255,9 +255,12 @@ def cuts(ink: np.ndarray) -> list[Cut]:
     return [Cut(*each) for each in found.tolist()]
 
 
-def part(piece: Piece, cut: Cut) -> tuple[Piece, Piece]:
-    """A piece's two halves."""
-    left, right = (_crop(half, piece.box) for half in cut.halves(piece.ink))
+def part(piece: Piece, cut: Cut) -> tuple[Piece, Piece] | None:
+    """A piece's two halves; None if there is ink on one side only."""
+    halves = cut.halves(piece.ink)
+    if not all((half > FAINTEST).any() for half in halves):
+        return None
+    left, right = (_crop(half, piece.box) for half in halves)
     return left, right
 
 

@@ -209,10 +209,16 @@ def test_cuts_are_tried_across_the_piece_but_not_along_strokes_nor_where_one_hal
 
 
 def test_a_parted_pieces_boxes_stay_where_its_ink_was() -> None:
-    left, right = part(Piece(two_rings(), (300, 50, 500, 150)), Cut(0.5, 0.0, 0.0))
+    halves = part(Piece(two_rings(), (300, 50, 500, 150)), Cut(0.5, 0.0, 0.0))
+    assert halves is not None
+    left, right = halves
     assert left.box[0] == 305 and right.box[2] == 496
     assert 390 <= right.box[0] < left.box[2] <= 410
     assert left.ink.shape == (left.height, left.width)
+
+
+def test_a_cut_with_ink_on_one_side_only_parts_nothing() -> None:
+    assert part(box(0, 0, 1, 9), Cut(0.5, 0.0, 0.0)) is None
 
 
 def test_boxes_are_in_the_given_pictures_pixels(shipped: Classifier) -> None:
