@@ -22,6 +22,7 @@ FIVE: Strokes = [
 ]
 ONE: Strokes = [np.array([(0, 0), (0, 100)], float)]
 TWO: Strokes = [np.array([(4, 22), (28, 0), (54, 14), (48, 44), (2, 100), (60, 98)], float)]
+EACH = 10  # signs of a kind
 FOUR: Strokes = [np.array([(24, 0), (2, 62), (62, 58)], float), np.array([(44, 30), (42, 100)], float)]
 
 
@@ -104,12 +105,12 @@ def test_signs_of_kinds_that_no_training_saw_are_refused(shipped: Classifier) ->
     refused = {
         kind: sum(
             set(spelt(shipped.read(shaky_sign(kind, np.random.default_rng((i, number)))))) == {"?"}
-            for i in range(20)
+            for i in range(EACH)
         )
         for number, kind in enumerate(KINDS)
     }
-    share = sum(refused.values()) / (20 * len(KINDS))
-    print(f"signs refused: {share:.1%} of {20 * len(KINDS)}; of 20 each: {refused}")
+    share = sum(refused.values()) / (EACH * len(KINDS))
+    print(f"signs refused: {share:.1%} of {EACH * len(KINDS)}; of {EACH} each: {refused}")
     assert share >= 0.9
 
 
