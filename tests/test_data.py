@@ -232,14 +232,14 @@ def test_transforms_of_images_and_of_labels_are_not_passed_over() -> None:
     assert torch.equal(images, digits.normalised())
 
 
-NOISE = torch.randn(6, 1, 28, 28)
+NOISE = torch.randn(6, 1, 28, 28, generator=torch.Generator().manual_seed(0))
 TEN = torch.arange(6)
 
 
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (TensorDataset(NOISE.abs(), TEN), "must be normalised, paper at -0.42; got values from 0"),
+        (TensorDataset(NOISE.abs(), TEN), "must be normalised, paper at -0.42; got values from"),
         (TensorDataset(NOISE.clamp(0, 1), TEN), r"Put transforms\.Normalize\(\(0\.1302,\), \(0\.3069,\)\)"),
         (TensorDataset(NOISE * math.nan, TEN), "got values from nan to nan"),
         (TensorDataset(NOISE / 0, TEN), "must be normalised"),

@@ -52,7 +52,7 @@ def _sheets() -> list[tuple[Image.Image, str]]:
 
 
 def _told(predictions: list[Any]) -> str:
-    return " ".join(str(each.guess) for each in predictions)
+    return " ".join(str(each.closest) for each in predictions)
 
 
 async def _visit(visitor: Visitor, sheets: list[Any], until: float, tally: Tally) -> None:

@@ -27,7 +27,7 @@ _INVALID_REQUEST = -32600
 def check_message(body: bytes) -> None:
     """Raise `RequestError` unless `body` is a message that this page answers."""
     method = parse(body).get("method")
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise RequestError(404, f"This page does not answer the method {str(method)[:50]!r}.")
 
 
