@@ -194,12 +194,13 @@ class Classifier:
             return [replace(answer if group.length else _refused(answer), box=group.piece.box)]
         chance = math.exp(look.scores[group.length])
         said = look.string.digits(group.length)
-        answers = []
-        for piece, digit in zip(self._cut(group.piece, said), said, strict=True):
-            model_input = place(piece.ink)
-            alone = tempered(predict(self.model, model_input[None])[0].numpy(), self.calibration.temperature)
-            answers.append(replace(self._answer(model_input, alone + digit, chance, 1.0), box=piece.box))
-        return answers
+        pieces = self._cut(group.piece, said)
+        inputs = np.stack([place(piece.ink) for piece in pieces])
+        alone = tempered(predict(self.model, inputs).numpy(), self.calibration.temperature)
+        return [
+            replace(self._answer(model_input, both, chance, 1.0), box=piece.box)
+            for piece, model_input, both in zip(pieces, inputs, alone + said, strict=True)
+        ]
 
     def _cut(self, piece: Piece, said: NDArray[np.float64]) -> list[Piece]:
         """A string's digits, cut where the network reads in each what the string says.

@@ -18,16 +18,15 @@ import torch.nn as nn
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from mnist_core.imaging.preprocess import place_string
-from mnist_core.inference import undisturbed
+from mnist_core.imaging.preprocess import normalise, place_string
+from mnist_core.inference import BATCH_SIZE, undisturbed
 from mnist_core.model import CLASSES
 
 LENGTHS = 4  # no digit, one, two, three
 PLACES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))  # (length, place): each has ten outputs
 HIDDEN_UNITS = 96
 SHIPPED_STRING_WEIGHTS = Path(__file__).resolve().parent.parent / "assets" / "weights" / "strings.pt"
-_MEAN, _STD = 0.17, 0.34  # of synthetic pieces' pixels, from 0 to 1
-_AT_ONCE = 16  # pieces; what these need fits a processor's cache
+MEAN, STD = 0.17, 0.34  # of synthetic pieces' pixels, from 0 to 1
 
 
 class StringNet(nn.Module):
@@ -55,9 +54,12 @@ class StringNet(nn.Module):
         return out
 
 
-def normalise(pieces: torch.Tensor) -> torch.Tensor:
-    """uint8 (N, 32, 64) -> float32 (N, 1, 32, 64)."""
-    return pieces[:, None].to(torch.float32).div_(255).sub_(_MEAN).div_(_STD)
+@undisturbed()
+def outputs(model: StringNet, pieces: np.ndarray | torch.Tensor) -> torch.Tensor:
+    """What the network, in evaluation mode, says of pieces, uint8 (N, 32, 64): float64 (N, 64)."""
+    with torch.no_grad():
+        batches = normalise(pieces, MEAN, STD).split(BATCH_SIZE)
+        return torch.cat([model(batch) for batch in batches]).double()
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,16 +99,12 @@ class StringReader:
         model.load_state_dict(held["model"])
         return cls(model, tuple(held["temperatures"]))
 
-    @undisturbed()
     def look(self, inks: list[np.ndarray]) -> list[StringLook]:
         """What the network says of pieces of ink, (h, w) uint8 each, 0 for paper."""
-        views = normalise(torch.from_numpy(np.stack([place_string(ink) for ink in inks])))
-        with torch.no_grad():
-            outputs = torch.cat([self.model(views[i : i + _AT_ONCE]) for i in range(0, len(views), _AT_ONCE)])
-        outputs = outputs.double()
+        said = outputs(self.model, np.stack([place_string(ink) for ink in inks]))
         of_length, of_digit = self.temperatures
-        lengths = (outputs[:, :LENGTHS] / of_length).log_softmax(1).numpy()
-        places = outputs[:, LENGTHS:].reshape(-1, len(PLACES), CLASSES)
+        lengths = (said[:, :LENGTHS] / of_length).log_softmax(1).numpy()
+        places = said[:, LENGTHS:].reshape(-1, len(PLACES), CLASSES)
         return [
             StringLook(*each)
             for each in zip(lengths, (places / of_digit).log_softmax(2).numpy(), strict=True)

@@ -11,7 +11,6 @@ from mnist_core.cli.display import Display
 from mnist_core.cli.foreign import warn_of_foreign_files
 from mnist_core.cli.interruption import Interruption
 from mnist_core.data import load_mnist
-from mnist_core.datasets.digits import Digits
 from mnist_core.datasets.strings import draw_strings
 from mnist_core.engine.string_training import calibrate_strings, save_strings, train_strings
 from mnist_core.strings import StringNet
@@ -28,12 +27,15 @@ def run(options: argparse.Namespace, _: Interruption) -> int:
     with Display() as display:
         mnist = load_mnist(options.data_dir, train=True, progress=display.download)
         warn_of_foreign_files(options.data_dir)
-        known, unseen = _split(mnist)
-
-        def drawn(done: int) -> None:
-            display.drawing(done, options.pieces)
-
-        pieces = draw_strings(options.pieces, options.seed, known, processes=processes, drawn=drawn)
+        known = mnist.subset(len(mnist) - HELD_OUT)
+        unseen = mnist.subset(torch.arange(len(mnist) - HELD_OUT, len(mnist)))
+        pieces = draw_strings(
+            options.pieces,
+            options.seed,
+            known,
+            processes=processes,
+            drawn=lambda done: display.drawing(done, options.pieces),
+        )
         torch.manual_seed(options.seed)
         model = StringNet()
         for number, event in enumerate(train_strings(model, pieces, options.epochs, options.seed), 1):
@@ -45,12 +47,3 @@ def run(options: argparse.Namespace, _: Interruption) -> int:
         save_strings(options.out, model, temperatures)
         display.line(f"Saved {options.out}; temperatures {temperatures[0]:.2f} and {temperatures[1]:.2f}.")
     return 0
-
-
-def _split(mnist: Digits) -> tuple[Digits, Digits]:
-    """All digits but the last few, and those."""
-    kept = len(mnist) - HELD_OUT
-    return (
-        Digits(mnist.images[:kept], mnist.labels[:kept]),
-        Digits(mnist.images[kept:], mnist.labels[kept:]),
-    )

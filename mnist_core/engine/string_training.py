@@ -12,7 +12,8 @@ import torch.nn.functional as F
 
 from mnist_core.checkpoint import atomic_write
 from mnist_core.datasets.strings import NOTHING, Strings
-from mnist_core.strings import LENGTHS, PLACES, StringNet, normalise
+from mnist_core.imaging.preprocess import normalise
+from mnist_core.strings import LENGTHS, MEAN, PLACES, STD, StringNet, outputs
 
 BATCH_SIZE = 128
 LEARNING_RATE = 3e-3
@@ -47,7 +48,7 @@ def train_strings(model: StringNet, pieces: Strings, epochs: float, seed: int) -
         if len(order) < BATCH_SIZE:
             order = torch.randperm(len(pieces), generator=generator)
         chosen, order = order[:BATCH_SIZE], order[BATCH_SIZE:]
-        inputs = normalise(pieces.pictures[chosen]).to(memory_format=torch.channels_last)
+        inputs = normalise(pieces.pictures[chosen], MEAN, STD).to(memory_format=torch.channels_last)
         loss = string_loss(model(inputs), pieces.lengths[chosen], pieces.digits[chosen])
         optimizer.zero_grad()
         loss.backward()
@@ -74,11 +75,9 @@ def digit_loss(output: torch.Tensor, lengths: torch.Tensor, digits: torch.Tensor
     return loss
 
 
-@torch.no_grad()
 def calibrate_strings(model: StringNet, pieces: Strings) -> tuple[float, float]:
     """The temperatures of lengths and of digits at which held-out pieces are likeliest (Guo et al. 2017)."""
-    model.eval()
-    output = torch.cat([model(normalise(some)) for some in pieces.pictures.split(BATCH_SIZE)])
+    output = outputs(model.eval(), pieces.pictures)
     of_length = [float(F.cross_entropy(output[:, :LENGTHS] / t, pieces.lengths)) for t in _TEMPERATURES]
     of_digit = [float(digit_loss(output / t, pieces.lengths, pieces.digits)) for t in _TEMPERATURES]
     return _TEMPERATURES[of_length.index(min(of_length))], _TEMPERATURES[of_digit.index(min(of_digit))]
