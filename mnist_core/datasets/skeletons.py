@@ -11,9 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-Strokes = list[
-    np.ndarray
-]  # each (points, 2) float: x to the right, y downwards, the drawing's height about 1
+from mnist_core.datasets.synthetic import Strokes
 
 _AROUND = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))  # clockwise from above
 _SMOOTHING = 4  # passes over the staircase of pixels

@@ -23,7 +23,9 @@ from PIL import Image, ImageDraw, ImageFont
 from mnist_core.datasets import synthetic
 from mnist_core.datasets.digits import Digits
 from mnist_core.datasets.glyphs import SIGNS
-from mnist_core.datasets.skeletons import Strokes, thin, trace
+from mnist_core.datasets.skeletons import thin, trace
+from mnist_core.datasets.synthetic import Strokes
+from mnist_core.imaging.pen import draw_line
 from mnist_core.imaging.preprocess import place_string
 
 MOST_DIGITS = 3
@@ -389,7 +391,7 @@ def _drawn(strokes: Strokes, rng: np.random.Generator, pen: float) -> NDArray[np
     image = Image.new("L", size)
     pencil = ImageDraw.Draw(image)
     for stroke in strokes:
-        synthetic.ink(pencil, (stroke - low) * scale + width / 2 + 2, width, 255)
+        draw_line(pencil, (stroke - low) * scale + width / 2 + 2, width, 255)
     if rng.random() < _SMALL_SHARE:
         factor = rng.uniform(*_SMALL) / _ROWS
         small = (max(1, round(size[0] * factor)), max(1, round(size[1] * factor)))

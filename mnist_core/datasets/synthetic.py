@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from mnist_core.datasets.glyphs import DIGITS, RARE_DIGITS, SIGNS
+from mnist_core.imaging.pen import draw_line
 from mnist_core.imaging.preprocess import SIZE, preprocess
 
 CANVAS = 180  # pixels each way; about five for one of the 28x28 image's
@@ -95,21 +96,12 @@ def render(strokes: Strokes, rng: np.random.Generator, pen: float | None = None)
     pencil = ImageDraw.Draw(image)
     for stroke in strokes:
         path = (stroke - (low + high) / 2) * scale + CANVAS / 2
-        ink(pencil, path, pen * scale * longest, 0)
+        draw_line(pencil, path, pen * scale * longest, 0)
     return image
 
 
-def ink(pencil: ImageDraw.ImageDraw, path: np.ndarray, width: float, fill: int) -> None:
-    """One stroke with round ends and joints; `path` and `width` in pixels, `fill` a grey level."""
-    corners = [(float(x), float(y)) for x, y in path]
-    pencil.line(corners, fill=fill, width=max(1, round(width)))
-    radius = width / 2
-    if radius >= 1:
-        for x, y in corners:
-            pencil.ellipse([x - radius, y - radius, x + radius, y + radius], fill=fill)
-
-
 def pick(ways: Sequence[tuple[float, str]], rng: np.random.Generator) -> str:
+    """One of several ways to write a sign, by their weights."""
     shares = np.array([share for share, _ in ways])
     return ways[rng.choice(len(ways), p=shares / shares.sum())][1]
 

@@ -18,14 +18,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from mnist_core.imaging.connected_components import Components, components
+from mnist_core.imaging.pen import draw_line
 from mnist_core.imaging.preprocess import FAINTEST
 
 MOST_ATOMS = 14  # more parts than this are hatching or dirt: only the largest are read
 MOST_TOGETHER = 6  # atoms in one digit or sign: a face has five
 SPECK = 0.13  # of the largest atom's longer side: anything smaller is dirt, or a slip of the pen
+DUST = 0.04  # of it likewise: anything smaller is no point or comma either
 WIDEST = 3.2  # width over height of three digits that touch
 FARTHEST = 0.4  # of the height: atoms further apart are no parts of one sign
-DUST = 0.04  # of it: anything smaller is no point or comma either
 MARK = 0.65  # of the highest digit: what is none and no higher is a sign beside the digits
 ROW_GAP, ROW_HEIGHT = 0.12, 0.4  # of a row's height between two rows; a row's least height, of the highest's
 CUT_ROWS = 64  # rows in which halves are read before a cut is chosen
@@ -153,12 +154,7 @@ def pen_lines(paths: list[NDArray[np.float64]], ink: np.ndarray) -> list[Piece]:
     pieces = []
     for path in paths:
         mask = Image.new("L", ink.shape[::-1])
-        pencil = ImageDraw.Draw(mask)
-        corners = [(float(x), float(y)) for x, y in path]
-        if len(corners) > 1:
-            pencil.line(corners, fill=255, width=round(width), joint="curve")
-        for x, y in corners:
-            pencil.ellipse([x - width / 2, y - width / 2, x + width / 2, y + width / 2], fill=255)
+        draw_line(ImageDraw.Draw(mask), path, width, 255)
         drawn = np.minimum(np.asarray(mask), ink)
         if (drawn > FAINTEST).any():
             pieces.append(_crop(drawn, (0, 0, 0, 0)))
