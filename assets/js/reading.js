@@ -18,12 +18,11 @@ function write(node, text) {
 }
 
 // One short line. While the pen is down nothing is called wrong.
-/** @type {(digits: ReadDigit[], drawing: boolean) => string} */
-function sentence(all, drawing) {
-  if (!all.length) return "Draw a digit and watch it being read.";
+/** @type {(answer: Omit<Answer, "reader">, drawing: boolean) => string} */
+function sentence({ digits, left_out }, drawing) {
+  if (!digits.length) return "Draw a digit and watch it being read.";
   if (drawing) return "";
-  const [digits, mark] = [all.filter((each) => !each.mark), all.find((each) => each.mark)];
-  if (mark?.reason) return mark.reason;
+  if (left_out) return left_out;
   const lines = numbers(digits);
   if (lines.length > 1) return `${lines.length} lines: ${lines.join(" and ")}.`;
   const unsure = digits.filter((digit) => digit.digit === null);
@@ -32,6 +31,13 @@ function sentence(all, drawing) {
   const [{ reason, guess }] = digits;
   if (!reason || guess === null) return reason ?? "";
   return `${reason.replace(/\.$/, "")} — closest is ${guess}.`;
+}
+
+// What one digit is read as, aloud.
+/** @param {ReadDigit} digit */
+function aloud({ digit, guess, probabilities }) {
+  if (digit !== null) return `${digit}, ${percent(probabilities[digit])} sure`;
+  return guess === null ? "no digit" : `perhaps ${guess}`;
 }
 
 // What is read in each line of writing: a digit below the one before begins another.
@@ -60,7 +66,7 @@ export function mount(element, services) {
   const said = find(element, ".said", HTMLElement);
 
   /** @type {Omit<Answer, "reader">} */
-  let answer = { number: 0, digits: [] };
+  let answer = { number: 0, digits: [], left_out: null };
   let blankSince = 0; // answers to drawings up to this number came too late
   let resting = 0; // the timer that will read the answer out
 
@@ -111,7 +117,7 @@ export function mount(element, services) {
   }
 
   function show() {
-    const digits = answer.digits.filter((each) => !each.mark);
+    const digits = answer.digits;
     const drawing = sheet.drawing();
     const number = digits.every((digit) => digit.digit !== null) ? digits.map((digit) => digit.digit).join("") : "";
     set(prediction, "data-digit", number.length === 1 ? number : "");
@@ -120,7 +126,7 @@ export function mount(element, services) {
     showFigures(digits);
     showBars(digits[chosen.digit()]);
     showInput(digits[chosen.digit()]);
-    write(verdict, sentence(answer.digits, drawing));
+    write(verdict, sentence(answer, drawing));
     sheet.mark(
       answer.number,
       digits.length > 1
@@ -132,15 +138,9 @@ export function mount(element, services) {
   }
 
   function announce() {
-    const digits = answer.digits.filter((each) => !each.mark);
+    const digits = answer.digits;
     if (!digits.length) return write(said, "The pad is empty.");
-    const one = (/** @type {ReadDigit} */ { digit, guess, probabilities }) =>
-      digit === null
-        ? guess === null
-          ? "no digit"
-          : `perhaps ${guess}`
-        : `${digit}, ${percent(probabilities[digit])} sure`;
-    write(said, `Read as ${digits.map(one).join("; ")}. ${sentence(answer.digits, false)}`);
+    write(said, `Read as ${digits.map(aloud).join("; ")}. ${sentence(answer, false)}`);
   }
 
   /** @param {Answer} latest */
@@ -157,7 +157,7 @@ export function mount(element, services) {
   sheet.onChange(() => {
     if (!sheet.empty()) return;
     blankSince = sheet.begun();
-    answer = { number: blankSince, digits: [] };
+    answer = { number: blankSince, digits: [], left_out: null };
     show();
   });
 

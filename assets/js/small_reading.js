@@ -13,8 +13,7 @@ export function mount(element, services) {
   const line = find(element, ".small-answer", HTMLElement);
 
   /** @param {Answer} answer */
-  function show({ digits: all, reader }) {
-    const digits = all.filter(({ mark }) => !mark);
+  function show({ digits, reader }) {
     const unsure = digits.some(({ digit }) => digit === null);
     const parts = digits.length
       ? [

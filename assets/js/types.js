@@ -31,7 +31,6 @@
  * @property {number | null} digit null: not sure that it is one
  * @property {number | null} guess the most probable digit; null: none stands out
  * @property {string | null} reason why there is no digit
- * @property {boolean} mark a small sign beside digits, which is not read
  * @property {number[]} probabilities ten
  * @property {string} input 28 by 28 bytes, what the network saw, in base64
  * @property {number[]} box left, top, right, bottom in parts of the sheet
@@ -41,7 +40,8 @@
  * What was read in one update (`reading.Answer`).
  * @typedef {object} Answer
  * @property {number} number the update's
- * @property {ReadDigit[]} digits row by row, left to right, then the marks; none when the sheet is blank
+ * @property {ReadDigit[]} digits row by row, left to right; none when the sheet is blank
+ * @property {string | null} left_out the first small sign beside them that was not read, in a sentence
  * @property {string} reader which model read it, in words
  */
 

@@ -57,9 +57,12 @@ class Pad:
     sheet: tuple[Image.Image, Lines | None] | None = None
     place: int = 0
 
-    def hold(self, image: Image.Image | None, lines: Lines | None, place: int) -> None:
+    def hold(
+        self, image: Image.Image | None, lines: Lines | None, place: int, ink: np.ndarray | None = None
+    ) -> None:
         """What was drawn, and which of its digits is followed."""
-        self.sheet, self.place = (image, lines) if image is not None else None, place
+        self.sheet = (image, lines) if image is not None else None
+        self.place, self.ink = place, ink
 
 
 class Run:

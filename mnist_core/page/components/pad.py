@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field
 from mnist_core.page.components.view import View
 from mnist_core.page.http.routes import FROM_PAGES
 from mnist_core.page.templates import data_url, render
+from mnist_core.runs.run import Lines
 
 SHEET_SIZE = 560  # pixels; the longest side that a page sends
 PAPER = 255
@@ -28,9 +29,6 @@ Side = Annotated[int, Field(ge=1, le=SHEET_SIZE)]  # pixels
 Offset = Annotated[int, Field(ge=0, lt=SHEET_SIZE)]
 Line = Annotated[list[Annotated[int, Field(ge=0, le=SHEET_SIZE)]], Field(max_length=2000)]
 Place = Annotated[int, Field(ge=0, lt=1000)]  # of one of several digits, from the left
-
-
-Lines = list[list[tuple[float, float]]]  # each points (x, y) in pixels
 
 
 class _Tool(NamedTuple):

@@ -28,7 +28,6 @@ class ReadDigit(TypedDict):
     reason: str | None  # why there is no digit
     probabilities: list[float]  # ten
     input: str  # (28, 28) uint8, what the network saw, in base64
-    mark: bool  # a small sign beside digits, which is not read
     box: list[float]  # left, top, right, bottom in parts of the sheet
 
 
@@ -36,7 +35,8 @@ class Answer(TypedDict):
     """What was read in one update of a pad; `Answer` in `assets/js/types.js`."""
 
     number: int  # the update's
-    digits: list[ReadDigit]  # row by row, left to right, then the marks; none when the sheet is blank
+    digits: list[ReadDigit]  # row by row, left to right; none when the sheet is blank
+    left_out: str | None  # the first small sign beside them that was not read, in a sentence
     reader: str  # which model read it, in words
 
 
@@ -68,7 +68,8 @@ def answer(drawing: Drawing, readings: list[Prediction], reader: str) -> Answer:
     size = drawing.image.size if drawing.image is not None else (1, 1)
     return {
         "number": drawing.number,
-        "digits": [_as_plain(each, size) for each in readings],
+        "digits": [_as_plain(each, size) for each in readings if not each.mark],
+        "left_out": next((each.reason for each in readings if each.mark), None),
         "reader": reader,
     }
 
@@ -112,7 +113,6 @@ def _as_plain(prediction: Prediction, size: tuple[int, int]) -> ReadDigit:
         "digit": prediction.digit,
         "guess": prediction.closest,
         "reason": prediction.reason,
-        "mark": prediction.mark,
         "probabilities": [round(probability, 6) for probability in prediction.probabilities],
         "input": base64.b64encode(prediction.model_input.tobytes()).decode(),
         "box": [round(side, 4) for side in (left / width, top / height, right / width, bottom / height)],

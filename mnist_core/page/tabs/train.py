@@ -268,8 +268,9 @@ async def read_in_training(secret: str, asked: TrainingReadRequest) -> Answer | 
         run = visit.shown if visit.shown is not None and visit.shown.weights is not None else None
         classifier = run.classifier() if run is not None else shipped_classifier()
         readings = read_drawing(classifier, drawing)
-        visit.pad.hold(drawing.image, drawing.lines, min(asked.digit, len(readings) - 1))
-        visit.pad.ink = readings[visit.pad.place].model_input if readings else None
+        place = min(asked.digit, len(readings) - 1)
+        ink = readings[place].model_input if readings else None
+        visit.pad.hold(drawing.image, drawing.lines, place, ink)
         return answer(drawing, readings, run.name if run is not None else "The built-in model")
 
     return await reading_thread.run((secret, "train"), read)
