@@ -18,7 +18,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from mnist_core.imaging.preprocess import normalise, place_string
+from mnist_core.imaging.preprocess import place_string
 from mnist_core.inference import BATCH_SIZE, undisturbed
 from mnist_core.model import CLASSES
 
@@ -26,7 +26,7 @@ LENGTHS = 4  # no digit, one, two, three
 PLACES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))  # (length, place): each has ten outputs
 HIDDEN_UNITS = 96
 SHIPPED_STRING_WEIGHTS = Path(__file__).resolve().parent.parent / "assets" / "weights" / "strings.pt"
-MEAN, STD = 0.17, 0.34  # of synthetic pieces' pixels, from 0 to 1
+_MEAN, _STD = 0.17, 0.34  # of synthetic pieces' pixels, from 0 to 1
 
 
 class StringNet(nn.Module):
@@ -54,11 +54,19 @@ class StringNet(nn.Module):
         return out
 
 
+def normalise(pieces: torch.Tensor) -> torch.Tensor:
+    """uint8 (N, 32, 64) -> float32 (N, 1, 32, 64), by what this network was trained on.
+
+    The ConvNet's is another function, since the page shows that one's lines, with the book's numbers in them.
+    """
+    return pieces[:, None].to(torch.float32).div_(255).sub_(_MEAN).div_(_STD)
+
+
 @undisturbed()
-def outputs(model: StringNet, pieces: np.ndarray | torch.Tensor) -> torch.Tensor:
+def outputs(model: StringNet, pieces: torch.Tensor) -> torch.Tensor:
     """What the network, in evaluation mode, says of pieces, uint8 (N, 32, 64): float64 (N, 64)."""
     with torch.no_grad():
-        batches = normalise(pieces, MEAN, STD).split(BATCH_SIZE)
+        batches = normalise(pieces).split(BATCH_SIZE)
         return torch.cat([model(batch) for batch in batches]).double()
 
 
@@ -101,7 +109,7 @@ class StringReader:
 
     def look(self, inks: list[np.ndarray]) -> list[StringLook]:
         """What the network says of pieces of ink, (h, w) uint8 each, 0 for paper."""
-        said = outputs(self.model, np.stack([place_string(ink) for ink in inks]))
+        said = outputs(self.model, torch.from_numpy(np.stack([place_string(ink) for ink in inks])))
         of_length, of_digit = self.temperatures
         lengths = (said[:, :LENGTHS] / of_length).log_softmax(1).numpy()
         places = said[:, LENGTHS:].reshape(-1, len(PLACES), CLASSES)

@@ -12,8 +12,8 @@ from mnist_core.datasets.digits import Digits
 from mnist_core.datasets.strings import Strings, draw_strings
 from mnist_core.datasets.synthetic import digits
 from mnist_core.engine.string_training import calibrate_strings, save_strings, string_loss, train_strings
-from mnist_core.imaging.preprocess import STRING_INK, STRING_SIZE, normalise, place_string
-from mnist_core.strings import LENGTHS, MEAN, PLACES, STD, StringNet, StringReader, shipped_strings
+from mnist_core.imaging.preprocess import STRING_INK, STRING_SIZE, place_string
+from mnist_core.strings import LENGTHS, PLACES, StringNet, StringReader, normalise, shipped_strings
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,9 @@ def test_what_was_saved_is_loaded_again_with_its_temperatures(tmp_path: Path, pi
     assert reader.temperatures == (1.3, 0.8)
     inks = [piece.numpy() for piece in pieces.pictures[:20]]
     with torch.no_grad():
-        output = model.eval()(normalise(np.stack([place_string(ink) for ink in inks]), MEAN, STD)).double()
+        output = model.eval()(
+            normalise(torch.from_numpy(np.stack([place_string(ink) for ink in inks])))
+        ).double()
     for look, row in zip(reader.look(inks), output, strict=True):
         assert np.allclose(look.lengths, (row[:LENGTHS] / 1.3).log_softmax(0), atol=1e-5)
         places = (row[LENGTHS:].reshape(6, 10) / 0.8).log_softmax(1)

@@ -12,8 +12,7 @@ import torch.nn.functional as F
 
 from mnist_core.checkpoint import atomic_write
 from mnist_core.datasets.strings import NOTHING, Strings
-from mnist_core.imaging.preprocess import normalise
-from mnist_core.strings import LENGTHS, MEAN, PLACES, STD, StringNet, outputs
+from mnist_core.strings import LENGTHS, PLACES, StringNet, normalise, outputs
 
 BATCH_SIZE = 128
 LEARNING_RATE = 3e-3
@@ -48,7 +47,7 @@ def train_strings(model: StringNet, pieces: Strings, epochs: float, seed: int) -
         if len(order) < BATCH_SIZE:
             order = torch.randperm(len(pieces), generator=generator)
         chosen, order = order[:BATCH_SIZE], order[BATCH_SIZE:]
-        inputs = normalise(pieces.pictures[chosen], MEAN, STD).to(memory_format=torch.channels_last)
+        inputs = normalise(pieces.pictures[chosen]).to(memory_format=torch.channels_last)
         loss = string_loss(model(inputs), pieces.lengths[chosen], pieces.digits[chosen])
         optimizer.zero_grad()
         loss.backward()

@@ -45,16 +45,11 @@ def preprocess(image: Image.Image | np.ndarray) -> np.ndarray:
     return place(find_ink(image))
 
 
-def normalise(images: np.ndarray | torch.Tensor, mean: float = MEAN, std: float = STD) -> torch.Tensor:
-    """uint8 images (H, W) or (N, H, W) -> float32 (N, 1, H, W), a network's input.
-
-    Args:
-        mean: of the pixels from 0 to 1 that the network was trained on; MNIST's unless given.
-        std: their standard deviation.
-    """
+def normalise(images: np.ndarray | torch.Tensor) -> torch.Tensor:
+    """uint8 images (28, 28) or (N, 28, 28) -> float32 (N, 1, 28, 28), the network's input."""
     pixels = images if torch.is_tensor(images) else torch.from_numpy(images)
     pixels = pixels.reshape(-1, 1, *pixels.shape[-2:])
-    return pixels.to(torch.float32).div_(255).sub_(mean).div_(std)
+    return pixels.to(torch.float32).div_(255).sub_(MEAN).div_(STD)
 
 
 def denormalise(pictures: torch.Tensor) -> torch.Tensor:
