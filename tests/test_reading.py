@@ -64,6 +64,17 @@ def test_a_minus_is_named_and_left_out(shipped: Classifier) -> None:
     assert found[-1].mark and found[-1].box is not None and found[-1].box[2] < 130
 
 
+def test_a_minus_is_named_too_where_the_pen_is_thick_and_the_digit_near(shipped: Classifier) -> None:
+    minus, seven = (
+        np.array([(67, 280), (168, 280)], float),
+        np.array([(252, 168), (420, 168), (325, 420)], float),
+    )
+    lines = [[(float(x), float(y)) for x, y in stroke] for stroke in (minus, seven)]
+    for found in (shipped.read(sheet := ink([minus, seven], (560, 560), 29)), shipped.read(sheet, lines)):
+        assert spelt(found) == "7"
+        assert marks(found) == ["I read digits only: the mark before the 7 was left out."]
+
+
 def test_a_decimal_point_is_named_and_left_out(shipped: Classifier) -> None:
     point: Strokes = [np.array([(0, 0)], float)]
     found = shipped.read(page((THREE, 60, 100), (point, 160, 195), (FIVE, 210, 100)))

@@ -46,7 +46,7 @@ SMALL_COST, SMALL = 6.0, 0.65  # of a digit that is lower than this share of the
 GAP_COST = 0.15  # of a gap between two digits whose boxes stand apart
 CLOSE_COST, CLOSE = 1.5, 0.15  # of two digits less than this share of the height apart
 OVERLAP_COST = 2.5  # of all of the narrower digit's box lying within the other's
-JOIN_COST, TALL = 6.0, 0.6  # of a gap as wide as they are high between two tall parts of one sign
+JOIN_COST = 6.0  # of a gap as wide as they are high between two parts of one sign or string
 LINE_COST = 1.0  # of a border between two lines of the pen, wherever they lie
 JOINED_COST = 1.5  # of every digit after the first in a string, where the pen's lines may part it
 
@@ -311,7 +311,7 @@ def best_reading(pieces: list[Piece], judge: Judge, *, as_drawn: bool = False) -
             each[0] += NONE_COST - SMALL_NONE_COST if share <= LOW else 0
             each[1:] -= SMALL_COST * max(0.0, SMALL - share)
             length = int(each.argmax())
-            total += float(each[length]) - (0 if as_drawn else _gap_cost(pieces[start:end], length))
+            total += float(each[length]) - _gap_cost(pieces[start:end])
             if before:
                 total -= LINE_COST if as_drawn else _border_cost(before[-1].piece, piece)
             choices.append((total, [*before, Group(piece, length)]))
@@ -327,7 +327,7 @@ def _spans(pieces: list[Piece]) -> Iterator[tuple[int, int]]:
         left, top, right, bottom = pieces[start].box
         for end in range(start + 2, min(start + MOST_TOGETHER, len(pieces)) + 1):
             box = pieces[end - 1].box
-            apart = max(box[0] - right, left - box[2])
+            apart = max(left, box[0]) - min(right, box[2])
             left, top = min(left, box[0]), min(top, box[1])
             right, bottom = max(right, box[2]), max(bottom, box[3])
             height = bottom - top
@@ -337,20 +337,20 @@ def _spans(pieces: list[Piece]) -> Iterator[tuple[int, int]]:
                 yield start, end
 
 
-def _gap_cost(members: list[Piece], length: int) -> float:
-    """The cost of joining these atoms: for gaps between tall ones; in a string, whose digits touch, all."""
-    tallest = max(piece.height for piece in members)
-    gaps = [
-        right.box[0] - left.box[2]
-        for left, right in itertools.pairwise(members)
-        if length > 1 or min(left.height, right.height) > TALL * tallest
-    ]
-    return JOIN_COST * sum(max(0, gap) for gap in gaps) / tallest
+def _gap_cost(members: list[Piece]) -> float:
+    """The cost of joining these atoms, for the gaps between them."""
+    gaps = sum(max(0, _gap(*pair)) for pair in itertools.pairwise(members))
+    return JOIN_COST * gaps / max(piece.height for piece in members)
+
+
+def _gap(one: Piece, other: Piece) -> int:
+    """The columns between two pieces; below 0, those that they share."""
+    return max(one.box[0], other.box[0]) - min(one.box[2], other.box[2])
 
 
 def _border_cost(left: Piece, right: Piece) -> float:
     """The cost of taking two neighbours for two signs."""
-    gap = max(left.box[0], right.box[0]) - min(left.box[2], right.box[2])
+    gap = _gap(left, right)
     overlap = max(0.0, -gap / min(left.width, right.width))
     close = max(0.0, 1 - max(gap, 0) / (CLOSE * max(left.height, right.height)))
     return GAP_COST + CLOSE_COST * close + OVERLAP_COST * min(1.0, overlap)
