@@ -25,8 +25,8 @@ from visitors import run
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-ADDRESS = "http://127.0.0.1:7860"  # in the README
+GUIDE = (ROOT / "mnist_core" / "page" / "API.md").read_text(encoding="utf-8")
+ADDRESS = "http://127.0.0.1:7860"  # in the guide
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +88,9 @@ def test_gradios_client_sends_a_file_and_no_address_is_fetched(
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here")
-def test_the_readmes_curl_lines_work_as_they_stand(server: Any, seven: bytes, tmp_path: Path) -> None:
+def test_the_guides_curl_lines_work_as_they_stand(server: Any, seven: bytes, tmp_path: Path) -> None:
     (tmp_path / "seven.png").write_bytes(seven)
-    lines = re.search(r"<!-- curl -->\n```sh\n(.*?)```", README, re.DOTALL)[1]
+    lines = re.search(r"<!-- curl -->\n```sh\n(.*?)```", GUIDE, re.DOTALL)[1]
     assert ADDRESS in lines
     command = ["bash", "-euc", lines.replace(ADDRESS, server.url)]
     shown = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
