@@ -7,11 +7,9 @@ import io
 import math
 import os
 import pickle
-import pickletools
 import platform
 import secrets
 import time
-import zipfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,33 +22,16 @@ from torch import nn
 from mnist_core.config import TrainConfig, check_number
 from mnist_core.inference import Calibration, undisturbed
 from mnist_core.model import ConvNet
+from mnist_core.torch_file import CheckpointError as CheckpointError
+from mnist_core.torch_file import check_torch_file
 
 MAX_BYTES = 16 * 2**20  # the network's weights are 1.2 MB; with Adam's two moments, in float64, 7.2 MB
-MAX_PARTS = 256  # files inside the file; torch writes one for each tensor and a handful besides
 MAX_VALUES = 50_000  # numbers and strings in the metadata
 LEFTOVER_SECONDS = 60.0  # a half-written file this old belongs to a process that was killed
 _LARGEST = 2**53  # of a count in the metadata; larger ones are not exact everywhere
 _NETWORK_SETTINGS = ("activation", "negative_slope", "dropout1", "dropout2")
-_HARMLESS = {  # the names in a state dict's pickle, apart from torch's storage types
-    "collections OrderedDict",
-    "torch._utils _rebuild_tensor_v2",
-    "torch._utils _rebuild_parameter",
-    "torch Size",  # this and the rest: what a checkpoint of a training loop may hold besides
-    "torch device",
-    "collections defaultdict",
-}
 _WRAPPERS = ("state_dict", "model_state_dict", "model")  # under which training loops store the weights
-_LEGACY = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)  # how files began before torch 1.6
-_LEGACY_PICKLES = 5  # magic number, version, system, object, storages' keys; then the storages
-_MEMO = ("BINPUT", "LONG_BINPUT", "PUT", "MEMOIZE")  # leave the stack as it is
-_COUNTS = ("BININT", "BININT1", "BININT2", "LONG1")  # how a storage's number of elements is written
-
-_INDIRECT = {"STACK_GLOBAL", "INST", "OBJ", "EXT1", "EXT2", "EXT4"}  # torch writes none
 _DAMAGE = (RuntimeError, pickle.UnpicklingError, ValueError, TypeError, KeyError, EOFError, MemoryError)
-
-
-class CheckpointError(ValueError):
-    """A weights file cannot be loaded or written; the message says why and what to do."""
 
 
 def describe(config: TrainConfig, *, accuracy: float | None, n: int, **more: Any) -> dict[str, Any]:
@@ -111,7 +92,7 @@ def _packed(model: nn.Module, metadata: dict[str, Any], lament: str) -> bytes:
         plain = {**_plain(metadata, "metadata"), "network": _plain(settings, "network")}
         torch.save({"model": weights, "metadata": plain}, buffer)
         _check({"model": weights, "metadata": plain}, "it")
-        _check_parts(buffer.getvalue(), "it", MAX_BYTES)
+        check_torch_file(buffer.getvalue(), "it", MAX_BYTES)
     except (RecursionError, TypeError) as error:
         raise CheckpointError(
             f"{lament}: metadata must be a dict, not nested without end; got {metadata!r:.80}. describe "
@@ -191,7 +172,7 @@ def load(source: str | Path | IO[bytes], *, max_bytes: int | None = None) -> tup
         CheckpointError: no such file, or not weights of this network.
     """
     content, name = _read(source, max_bytes or MAX_BYTES)
-    _check_parts(content, name, max_bytes or MAX_BYTES)
+    check_torch_file(content, name, max_bytes or MAX_BYTES)
     try:
         held = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except _DAMAGE as error:
@@ -246,90 +227,6 @@ def _read(source: str | Path | IO[bytes], max_bytes: int) -> tuple[bytes, str]:
             "another file."
         )
     return content, name
-
-
-def _check_parts(content: bytes, name: str, max_bytes: int) -> None:
-    """Check before unpacking: a zip as torch writes it, of plausible sizes, that executes nothing."""
-    if content.startswith(_LEGACY):
-        _check_legacy(content, name)
-        return
-    if not content.startswith(b"PK"):
-        raise CheckpointError(
-            f"{name} is not a weights file: torch.save(model.state_dict(), ...) writes one."
-        )
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as parts:
-            entries = parts.infolist()
-            stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
-            if (
-                not stored
-                or len(entries) > MAX_PARTS
-                or sum(entry.file_size for entry in entries) > max_bytes
-            ):
-                raise CheckpointError(
-                    f"{name} unpacks to more than this network's weights; it was not unpacked."
-                )
-            pickles = [entry for entry in entries if entry.filename.endswith(".pkl")]
-            if len(pickles) != 1 or not pickles[0].filename.endswith("data.pkl"):
-                raise CheckpointError(
-                    f"{name} is a zip, but not one that torch wrote: choose a weights file."
-                )
-            if parts.testzip() is not None:
-                raise CheckpointError(f"{name} is damaged: save or download it again.")
-            _check_pickle(parts.read(pickles[0]), name)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        raise CheckpointError(f"{name} is damaged or cut short: save or download it again.") from error
-
-
-def _check_legacy(content: bytes, name: str) -> None:
-    """The same for torch's format before 1.6: pickles, then numbers, whose sizes only the pickles say."""
-    rest = io.BytesIO(content)
-    elements = 0
-    for _ in range(_LEGACY_PICKLES):
-        began = rest.tell()
-        _check_pickle(rest, name)
-        elements += _stored(content[began : rest.tell()], name)
-    if elements > len(content):  # each takes a byte at least
-        raise CheckpointError(f"{name} is damaged or cut short: save or download it again.")
-
-
-def _stored(program: bytes, name: str) -> int:
-    """How many elements a pickle asks torch to make room for.
-
-    Torch writes a storage as the end of a tuple: its number of elements, then None for no view of another.
-    """
-    before: list[tuple[str, Any]] = []
-    elements = 0
-    for instruction, argument, _ in pickletools.genops(program):
-        if instruction.name == "BINPERSID":
-            kinds = [kind for kind, _ in before]
-            if kinds[1:] != ["NONE", "TUPLE"] or kinds[0] not in _COUNTS:
-                raise CheckpointError(f"{name} is damaged: save or download it again.")
-            elements += abs(before[0][1])
-        if instruction.name not in _MEMO:
-            before = [*before[-2:], (instruction.name, argument)]
-    return elements
-
-
-def _check_pickle(program: bytes | IO[bytes], name: str) -> None:
-    """Refuse a pickle that names anything but tensors; `torch.load` would too, less clearly."""
-    try:
-        for instruction, argument, _ in pickletools.genops(program):
-            if instruction.name in _INDIRECT:
-                raise CheckpointError(
-                    f"{name} holds more than weights, and was not opened: save a state dict."
-                )
-            if instruction.name == "GLOBAL" and argument not in _HARMLESS:
-                module, _, thing = str(argument).partition(" ")
-                if not (module == "torch" and thing.endswith("Storage")):
-                    raise CheckpointError(
-                        f"{name} would run code ({module}.{thing}), and was not opened: save "
-                        "model.state_dict(), not the model itself."
-                    )
-    except ValueError as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(f"{name} is damaged: save or download it again.") from error
 
 
 def _check(held: dict[str, Any], name: str) -> TrainConfig:
