@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from hand import SEVEN, at_rest, draw
+from PIL import Image
 
 pytestmark = pytest.mark.browser
 
 OpenPage = Callable[..., Any]
 TABS = ("Draw", "Train", "Look inside")
 GRAVE = ("serious", "critical")
+# What Google's translation does: each text is moved into elements of its own, where it may be.
+TRANSLATE = """() => {
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const texts = [];
+  while (walker.nextNode()) texts.push(walker.currentNode);
+  for (const text of texts) {
+    const inside = text.parentElement;
+    if (!text.data.trim() || inside.closest('.notranslate, [translate=no], script, style')) continue;
+    const font = document.createElement('font');
+    font.textContent = `«${text.data}»`;
+    text.replaceWith(font);
+  }
+}"""
 
 
 def _findings(page: Any) -> list[str]:
@@ -61,6 +76,41 @@ def test_axe_finds_nothing_serious_while_a_run_trains(server: Any, open_page: Op
 
 
 @pytest.mark.parametrize("width", [1280, 390])
+def _colour(page: Any, selector: str) -> tuple[int, int, int]:
+    """The commonest colour in a screenshot of the element."""
+    shot = Image.open(io.BytesIO(page.locator(selector).screenshot())).convert("RGB")
+    return max(shot.getcolors(shot.width * shot.height))[1]
+
+
+def test_in_high_contrast_bars_buttons_and_the_chosen_tab_are_seen(server: Any, open_page: OpenPage) -> None:
+    page = open_page(server.url, forced_colors="active")
+    draw(page, SEVEN)
+    at_rest(page)
+    bars = [f"#probabilities li[data-digit='{digit}'] .bar" for digit in (7, 3)]
+    assert len({_colour(page, bar) for bar in bars}) == 2
+    for bar in bars:
+        assert page.locator(bar).evaluate("(bar) => getComputedStyle(bar).outlineStyle") == "solid"
+    page.get_by_role("tab", name="Train").click()
+    page.locator("#upload-weights").wait_for()
+    outlines = page.get_by_role("tab").evaluate_all(
+        "(tabs) => tabs.map((tab) => getComputedStyle(tab).outlineStyle)"
+    )
+    assert outlines == ["none", "solid", "none"]
+    border = page.locator("#upload-weights").evaluate("(button) => getComputedStyle(button).borderStyle")
+    assert border == "solid"
+
+
+def test_a_translated_page_still_follows_the_recipe(server: Any, open_page: OpenPage) -> None:
+    page = open_page(server.url)
+    page.get_by_role("tab", name="Train").click()
+    page.locator("#train-start").wait_for()
+    before = page.locator("#train-start").inner_text()
+    page.evaluate(TRANSLATE)
+    page.locator("select.preset-choice").select_option("fast")
+    page.wait_for_function("(old) => document.querySelector('#train-start').innerText !== old", arg=before)
+    assert not page.faults
+
+
 def test_nothing_scrolls_sideways_even_at_twice_the_size(
     server: Any, open_page: OpenPage, width: int
 ) -> None:

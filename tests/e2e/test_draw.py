@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hand import FOUR_TWO, ONE, SCRIBBLE, SEVEN, at_rest, digit, draw, ink, touch
+from hand import FOUR_TWO, ONE, SCRIBBLE, SEVEN, at_rest, digit, draw, ink, on_screen, touch
 from PIL import Image
 
 from mnist_core import Classifier
@@ -131,6 +131,23 @@ def test_a_palm_beside_the_finger_and_a_dozen_taps_break_nothing(server: Any, op
     assert not page.faults
 
 
+def test_a_palm_that_rests_while_a_pen_is_in_use_draws_nothing(server: Any, open_page: OpenPage) -> None:
+    page = open_page(server.url, width=390, touch=True)
+    protocol = page.context.new_cdp_session(page)
+    points = on_screen(page, SEVEN[0])
+    kinds = ["mousePressed"] + ["mouseMoved"] * (len(points) - 2) + ["mouseReleased"]
+    for kind, (x, y) in zip(kinds, points, strict=True):
+        at = {"x": x, "y": y, "button": "left", "buttons": 1, "clickCount": 1, "pointerType": "pen"}
+        protocol.send("Input.dispatchMouseEvent", {"type": kind, **at})
+    assert digit(page) == "7"
+    before = ink(page)
+    touch(page, [[(0.2, 0.85), (0.3, 0.9), (0.35, 0.85)]])
+    page.wait_for_timeout(1_000)
+    assert ink(page) == before
+    assert digit(page) == "7"
+    assert not page.faults
+
+
 def test_undo_redo_clear_and_eraser_by_button_and_by_key(server: Any, open_page: OpenPage) -> None:
     page = open_page(server.url)
     draw(page, ONE)
@@ -225,6 +242,20 @@ def test_a_turned_phone_keeps_the_ink(server: Any, open_page: OpenPage) -> None:
     assert turned["width"] != box["width"]
     assert ink(page) / (turned["width"] * turned["height"]) == pytest.approx(share, rel=0.1)
     assert digit(page) == "7"
+
+
+@pytest.mark.parametrize("size", [(844, 390), (640, 360)], ids=["a phone on its side", "zoomed twice"])
+def test_on_a_low_screen_the_pad_its_tools_and_the_answer_are_in_view(
+    server: Any, open_page: OpenPage, size: tuple[int, int]
+) -> None:
+    page = open_page(server.url)
+    page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
+    page.wait_for_timeout(300)
+    tools = ("#pad-undo", "#pad-eraser", "#pad-clear")
+    for selector in ("#digit-pad canvas", *tools, "#prediction", "#model-input"):
+        box = page.locator(selector).first.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= size[0], selector
+        assert box["y"] >= 0 and box["y"] + box["height"] <= size[1], selector
 
 
 def test_all_pads_of_the_page_show_the_same_ink(server: Any, open_page: OpenPage) -> None:

@@ -87,6 +87,8 @@ def test_a_picture_is_read_and_a_file_that_is_none_is_explained(
     page.wait_for_function("document.querySelector('#prediction').dataset.digit === '7'")
     give(b"no picture", "image/png")
     page.wait_for_function("document.querySelector('#digit-pad .caption').textContent.includes('Try a PNG')")
+    give(b"\0\0\0\x18ftypheic", "")  # a phone's picture, of which the browser knows neither type nor format
+    page.wait_for_function("document.querySelector('#digit-pad .caption').textContent.includes('HEIC')")
     give(b"words", "text/plain")
     page.wait_for_function("document.querySelector('#digit-pad .caption').textContent.includes('image file')")
     assert digit(page) == "7"
