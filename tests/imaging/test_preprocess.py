@@ -15,12 +15,14 @@ from mnist_core.datasets.synthetic import drawing
 from mnist_core.imaging.preprocess import (
     CENTRE,
     INK_SIZE,
+    LONGEST_SIDE,
     MEAN,
     STD,
     denormalise,
     find_ink,
     ink_box,
     normalise,
+    place,
     preprocess,
     upright_size,
 )
@@ -137,6 +139,18 @@ def test_huge_pictures_are_read_as_small_ones_are() -> None:
     assert alike(preprocess(drawn.resize((3000, 3000))), preprocess(drawn)) > 0.9
 
 
+@pytest.mark.parametrize("side", [1024, 1025, 1500, 3000])
+def test_ink_is_looked_for_in_at_most_1024_pixels(side: int) -> None:
+    image = Image.new("L", (side, side // 2), 255)
+    image.paste(0, (side // 4, side // 8, side // 2, side // 4))
+    assert LONGEST_SIDE / 2 <= max(find_ink(image).shape) <= LONGEST_SIDE
+
+
+def test_small_ink_is_enlarged_smoothly() -> None:
+    enlarged = place(np.eye(10, dtype=np.uint8) * 255)
+    assert ((enlarged > 30) & (enlarged < 225)).sum() > 20
+
+
 def test_a_picture_that_a_phone_stored_lying_is_read_standing() -> None:
     drawn = digit(7)
     exif = Image.Exif()
@@ -153,7 +167,8 @@ def test_ink_stays_inside_however_lopsided() -> None:
     pencil = ImageDraw.Draw(image)
     pencil.rectangle((40, 40, 240, 80), fill=0)
     pencil.line((140, 40, 140, 240), fill=0, width=4)
-    assert ink_length(preprocess(image)) == INK_SIZE
+    for turn in (0, 90, 180, 270):
+        assert ink_length(preprocess(image.rotate(turn, fillcolor=255))) == INK_SIZE
 
 
 def test_normalising_is_the_books_and_adds_the_channel() -> None:
@@ -327,6 +342,17 @@ def test_dirt_on_a_photograph_is_no_ink() -> None:
     assert ink_found(photographed(200, 200, DIGIT, *dirt)) == pytest.approx(DIGIT, abs=2)
     large = (150, 60, 170, 80)
     assert ink_found(photographed(200, 200, DIGIT, large))[2] == pytest.approx(170, abs=2)
+
+
+def test_a_smudge_paler_than_the_ink_is_none() -> None:
+    photo = photographed(200, 200, DIGIT)
+    photo[60:100, 150:170] = photo[60:100, 150:170] * 0.62
+    assert ink_found(photo) == pytest.approx(DIGIT, abs=2)
+
+
+def test_ink_that_reaches_the_edge_of_a_photograph_is_ink_where_there_is_no_other() -> None:
+    stem = (100, 60, 112, 200)
+    assert ink_found(photographed(200, 200, stem)) == pytest.approx(stem, abs=2)
 
 
 @pytest.mark.parametrize("height", [124, 140])

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 
 from mnist_core import Classifier
 from mnist_core.datasets.synthetic import drawing
+from mnist_core.imaging.pen import draw_line
 from mnist_core.imaging.segment import (
     MOST_UNEVEN,
     Cut,
@@ -23,6 +24,7 @@ from mnist_core.imaging.segment import (
     part,
     pen_lines,
     rows,
+    shrink,
 )
 
 
@@ -121,6 +123,36 @@ def test_what_stands_far_apart_is_never_one_sign() -> None:
     assert found([one, other], likes(of_1=[(0, 0, 80, 80)])) == [(one.box, 0), (other.box, 0)]
 
 
+def test_a_sign_may_have_six_parts() -> None:
+    parts = [box(30 * i, 0, 30 * i + 25, 80) for i in range(6)]
+    whole = (0, 0, 175, 80)
+    assert found(parts, likes(of_1=[whole])) == [(whole, 1)]
+
+
+def test_what_is_broader_than_three_digits_that_touch_is_no_string() -> None:
+    parts = [box(60 * i, 0, 60 * i + 60, 80) for i in range(5)]
+    assert found(parts, likes(of_3=[(0, 0, 300, 80)])) != [((0, 0, 300, 80), 3)]
+
+
+def test_of_two_signs_that_may_be_digits_or_not_the_low_one_is_none() -> None:
+    tall, low = box(0, 0, 40, 80), box(60, 60, 80, 80)
+
+    def judge(pieces: list[Piece]) -> np.ndarray:
+        return np.array([[np.log(0.25) if piece in (tall, low) else -9.0] * 4 for piece in pieces])
+
+    assert found([tall, low], judge) == [(tall.box, 1), (low.box, 0)]
+
+
+def test_two_digits_hardly_ever_share_their_columns() -> None:
+    one, other = box(0, 0, 40, 80), box(8, 5, 45, 80)
+    scores = {one.box: -0.05, other.box: -0.05, (0, 0, 45, 80): -3.0}  # that it is one digit
+
+    def judge(pieces: list[Piece]) -> np.ndarray:
+        return np.array([[-4, scores[piece.box], -4, -4] for piece in pieces])
+
+    assert found([one, other], judge) == [((0, 0, 45, 80), 1)]
+
+
 def test_the_pens_lines_are_joined_in_the_order_drawn_wherever_they_lie() -> None:
     seven, bar, four = box(0, 0, 50, 80), box(10, 38, 45, 44), box(40, 0, 90, 80)
     lines = [seven, bar, four]
@@ -149,6 +181,14 @@ def test_each_line_of_the_pen_gets_its_ink_at_the_width_it_was_drawn(width: int)
     assert np.count_nonzero(both.ink) == pytest.approx(np.count_nonzero(ink), rel=0.1)
 
 
+def test_many_short_lines_side_by_side_keep_their_own_ink() -> None:
+    dashes = [np.array([(20, y), (32, y)], float) for y in range(20, 160, 14)]
+    image = Image.new("L", (60, 180))
+    for dash in dashes:
+        draw_line(ImageDraw.Draw(image), dash, 10, 255)
+    assert all(piece.height <= 13 for piece in pen_lines(dashes, np.asarray(image)))
+
+
 def test_a_line_that_was_erased_is_left_out() -> None:
     lines, ink = drawn_lines(8)
     assert len(pen_lines([*lines, np.array([(5, 5), (5, 20)], float)], ink)) == 2
@@ -162,6 +202,21 @@ def test_pieces_one_above_the_other_are_rows_but_a_roof_over_its_digit_is_none()
     assert rows([]) == []
 
 
+def test_within_a_row_pieces_stay_in_their_order_whichever_is_higher() -> None:
+    upper, lower = [box(0, 5, 40, 80), box(60, 0, 90, 78)], [box(5, 125, 45, 200), box(60, 120, 90, 198)]
+    assert rows([*upper, *lower]) == [upper, lower]
+
+
+def test_a_row_reaches_as_far_down_as_its_lowest_piece() -> None:
+    upper, lower = [box(0, 0, 40, 80), box(50, 5, 80, 30), box(90, 50, 120, 80)], [box(5, 120, 45, 200)]
+    assert rows([*upper, *lower]) == [upper, lower]
+
+
+def test_rows_stand_clear_of_each_other_everywhere_or_there_is_one() -> None:
+    pieces = [box(0, 0, 40, 80), box(0, 84, 40, 164), box(0, 200, 40, 280)]
+    assert rows(pieces) == [pieces]
+
+
 def test_small_signs_beside_digits_are_marks_and_a_letter_is_none() -> None:
     minus, seven, letter = (
         Group(box(0, 38, 40, 46), 0),
@@ -170,6 +225,11 @@ def test_small_signs_beside_digits_are_marks_and_a_letter_is_none() -> None:
     )
     assert marks([minus, seven, letter], []) == ([seven, letter], [minus.piece])
     assert marks([minus], []) == ([minus], [])
+
+
+def test_a_low_sign_as_broad_as_a_word_is_no_mark() -> None:
+    seven, word = Group(box(0, 0, 50, 80), 1), Group(box(60, 30, 200, 70), 0)
+    assert marks([seven, word], []) == ([seven, word], [])
 
 
 def test_a_speck_is_a_point_only_on_the_line_between_two_digits() -> None:
@@ -206,6 +266,17 @@ def test_cuts_are_tried_across_the_piece_but_not_along_strokes_nor_where_one_hal
     low_tail = np.zeros((100, 120), np.uint8)
     low_tail[:, :20] = low_tail[90:, 20:] = 255
     assert [cut for cut in cuts(low_tail) if cut.middle > 0.4] == []
+
+
+def test_no_cut_leaves_hardly_any_ink_on_one_side() -> None:
+    ink = np.zeros((100, 120), np.uint8)
+    ink[:, 2] = ink[:, 60:118] = 255  # a hairline beside a block
+    assert [cut for cut in cuts(ink) if cut.middle < 0.3] == []
+
+
+def test_high_ink_is_scaled_down_with_its_proportions_and_other_ink_stays() -> None:
+    assert shrink(np.zeros((640, 320), np.uint8)).shape == (64, 32)
+    assert shrink(np.zeros((50, 320), np.uint8)).shape == (50, 320)
 
 
 def test_a_parted_pieces_boxes_stay_where_its_ink_was() -> None:
