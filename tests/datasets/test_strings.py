@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from PIL import Image, ImageDraw
 from mnist_core.datasets import strings
 from mnist_core.datasets.digits import Digits
 from mnist_core.datasets.skeletons import thin, trace
-from mnist_core.datasets.strings import MOST_DIGITS, NOTHING, draw_strings
+from mnist_core.datasets.strings import MOST_DIGITS, NOTHING, draw_strings, traced
 from mnist_core.datasets.synthetic import digits
 from mnist_core.imaging.connected_components import components
 
@@ -50,13 +52,24 @@ def test_a_traced_skeleton_follows_its_strokes_and_has_the_height_of_one() -> No
     points = np.concatenate(strokes)
     assert np.ptp(points[:, 1]) == pytest.approx(1, abs=0.05)
     assert len(strokes) <= 3
+    assert points.min(axis=0) == pytest.approx((0, 0), abs=0.05)
     assert trace(np.zeros((9, 9), bool)) == []
+
+
+def test_a_traced_stroke_has_no_staircase_and_a_dot_is_a_stroke_too() -> None:
+    slanting = np.eye(40, dtype=bool).repeat(2, axis=0)  # two rows down for each column
+    (stroke,) = trace(thin(np.pad(slanting, 1)[None])[0])
+    inside = stroke[5:-5]
+    assert np.abs(inside[:, 1] - 2 * inside[:, 0] - (inside[0, 1] - 2 * inside[0, 0])).max() < 0.02
+    dot = np.zeros((9, 9), bool)
+    dot[4, 4] = True
+    assert [len(stroke) for stroke in trace(dot)] == [1]
 
 
 def test_a_cross_is_traced_as_four_arms_and_a_ring_as_one_loop() -> None:
     cross = np.zeros((41, 41), bool)
     cross[20, 2:39] = cross[2:39, 20] = True
-    assert sorted(len(stroke) for stroke in trace(cross))[-4:] >= [15] * 4
+    assert [len(stroke) for stroke in trace(cross)] == [19] * 4
     ring = thin(thick([(15, 15), (45, 15), (45, 60), (15, 60), (15, 15)], width=5)[None])[0]
     loop = max(trace(ring), key=len)
     assert np.abs(loop[0] - loop[-1]).max() < 0.1
@@ -67,7 +80,7 @@ def test_pieces_are_the_same_for_a_seed_however_many_processes_draw_them(
 ) -> None:
     monkeypatch.setattr(strings, "BLOCK", 100)
     one, two = (draw_strings(350, 5, some_digits, processes=n) for n in (1, 2))
-    assert len(one) == 350
+    assert len(one) == 350 and not torch.equal(one.pictures[:100], one.pictures[100:200])
     assert torch.equal(one.pictures, two.pictures) and torch.equal(one.digits, two.digits)
 
 
@@ -77,6 +90,7 @@ def test_pieces_have_all_lengths_and_digits_in_the_first_places(some_digits: Dig
     assert seen == [600] == [len(drawn)]
     assert drawn.pictures.shape == (600, 32, 64) and drawn.pictures.dtype == torch.uint8
     assert torch.bincount(drawn.lengths, minlength=MOST_DIGITS + 1).min() > 60
+    assert set(drawn.digits.flatten().tolist()) == {NOTHING, *range(10)}
     for length, said in zip(drawn.lengths.tolist(), drawn.digits.tolist(), strict=True):
         assert said[length:] == [NOTHING] * (MOST_DIGITS - length)
         assert all(0 <= digit <= 9 for digit in said[:length])
@@ -88,3 +102,57 @@ def test_strings_are_broader_than_digits(some_digits: Digits) -> None:
     inked = (drawn.pictures.amax(dim=1) > 0).sum(dim=1).float()
     narrow, broad = inked[drawn.lengths == 1].mean(), inked[drawn.lengths == 3].mean()
     assert broad > 1.5 * narrow
+
+
+def test_progress_counts_all_pieces_so_far(some_digits: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strings, "BLOCK", 20)
+    seen: list[int] = []
+    draw_strings(50, 5, some_digits, drawn=seen.append)
+    assert seen == [20, 40, 50]
+
+
+def test_traced_digits_keep_their_labels(some_digits: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strings, "BLOCK", 25)
+    assert [len(ways) for ways in traced(some_digits)] == torch.bincount(some_digits.labels).tolist()
+
+
+STEPS = 480  # of the pen in an angle, so many that no other stroke has them
+PEN = 0.2
+
+
+@pytest.fixture(scope="module")
+def of_angles() -> list[tuple[list[np.ndarray], list[int]]]:
+    """Pieces for which all of MNIST's digits are one angle: a stem, and a foot to the right."""
+    share = np.linspace(0, 1, STEPS)
+    angle = np.where(share[:, None] < 0.6, (0, 1) * share[:, None] / 0.6, [0, 1])
+    angle = angle + (0.6, 0) * (share[:, None] - 0.6).clip(0) / 0.4
+    rng = np.random.default_rng(0)
+    return [strings.piece(rng, [[[angle]]] * 10, PEN) for _ in range(4000)]
+
+
+def is_angle(stroke: np.ndarray) -> bool:
+    """Whether a stroke is the angle as some hand writes it, with every point or some of them left out."""
+    return len(stroke) in {len(range(0, STEPS - 1, step)) + 1 for step in (1, 2, 3, 5)}
+
+
+def test_what_is_no_digit_is_neither_a_whole_digit_as_it_stands_nor_three_side_by_side(
+    of_angles: list[tuple[list[np.ndarray], list[int]]],
+) -> None:
+    none = [strokes for strokes, said in of_angles if not said and all(map(is_angle, strokes))]
+    single = [strokes[0][-1] - strokes[0][0] for strokes in none if len(strokes) == 1]
+    upright = [bool(x > 0 and y > 0) for x, y in single]
+    assert len(upright) > 50 and sum(upright) <= 0.05 * len(upright)
+    counts = [len(strokes) for strokes in none]
+    assert 4 in counts and 3 not in counts
+
+
+def test_neighbours_in_a_string_touch_or_stand_apart_more_often_than_they_cross(
+    of_angles: list[tuple[list[np.ndarray], list[int]]],
+) -> None:
+    gaps = [
+        right[0, 0] - left[-1, 0]  # from the end of a foot to the next stem
+        for strokes, said in of_angles
+        if len(said) > 1 and all(map(is_angle, strokes))
+        for left, right in itertools.pairwise(strokes)
+    ]
+    assert len(gaps) > 200 and np.mean(np.array(gaps) > 0) > 0.7
