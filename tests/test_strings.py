@@ -59,6 +59,27 @@ def test_training_learns_and_is_the_same_for_the_same_seed(pieces: Strings) -> N
     assert losses[0][-1] < 0.8 * float(untrained)
 
 
+def test_the_first_loss_is_that_of_guessing_over_a_mixed_batch(pieces: Strings) -> None:
+    by_length = pieces.lengths.argsort()
+    ordered = Strings(*(each[by_length] for each in (pieces.pictures, pieces.lengths, pieces.digits)))
+    torch.manual_seed(4)
+    (event,) = train_strings(StringNet(), ordered, 0.5, seed=4)
+    assert (event.step, event.steps) == (1, 1)
+    guessing = np.log(4) + float(pieces.lengths.float().mean()) * np.log(10)
+    assert event.loss == pytest.approx(guessing, rel=0.15)
+
+
+def test_a_network_is_trained_with_dropout_whatever_mode_it_was_in(pieces: Strings) -> None:
+    losses = []
+    for mode in (True, False):
+        torch.manual_seed(4)
+        losses += [event.loss for event in train_strings(StringNet().train(mode), pieces, 1.5, seed=4)]
+    assert losses[0] == losses[1]
+    model, inputs = StringNet(), normalise(pieces.pictures[:9])
+    assert not torch.equal(model(inputs), model(inputs))
+    assert torch.equal(model.eval()(inputs), model(inputs))
+
+
 def test_what_was_saved_is_loaded_again_with_its_temperatures(tmp_path: Path, pieces: Strings) -> None:
     model = StringNet()
     save_strings(tmp_path / "new" / "strings.pt", model, (1.3, 0.8))
