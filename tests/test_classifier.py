@@ -176,6 +176,29 @@ def test_what_is_surely_no_digit_is_none_however_sure_the_other_network_is() -> 
     assert max(found.probabilities) < 0.2
 
 
+class Eights(Lengths):
+    """As `Lengths`, and every digit is an eight with probability 0.6."""
+
+    def look(self, inks: list[np.ndarray]) -> list[StringLook]:
+        places = np.full((6, 10), np.log(0.4 / 9))
+        places[:, 8] = np.log(0.6)
+        return [StringLook(self.lengths, places)] * len(inks)
+
+
+def test_a_strings_digits_are_what_both_networks_say_each_at_its_own_temperature() -> None:
+    strings = Eights(1e-9, 1e-9, 1 - 3e-9, 1e-9)
+    found = Classifier(Certain(0.9), Calibration(temperature=2.0), strings).read(some_digit())
+    alone = 0.5  # 0.9 at a temperature of 2
+    both = alone * 0.6 / (alone * 0.6 + (1 - alone) / 9 * 0.4)
+    assert [each.probabilities[8] for each in found] == pytest.approx([both, both], rel=1e-3)
+
+
+def test_a_network_that_leaves_no_doubt_is_not_believed_entirely() -> None:
+    classifier = Classifier(Certain(1 - 1e-9), strings=Lengths(0.5, 0.5 - 2e-9, 1e-9, 1e-9))
+    (found,) = classifier.read(some_digit())
+    assert 0.95 < max(found.probabilities) < 0.98  # one in thirty-odd is sqrt(0.001 / 0.999)
+
+
 def test_calibrating_finds_the_temperature_and_refuses_the_share_asked_for() -> None:
     n = 1000
     labels = torch.where(torch.arange(n) < 600, 8, 3)  # right 600 times of 1000, whatever it claims

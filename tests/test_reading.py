@@ -160,6 +160,30 @@ def test_the_pens_lines_tell_touching_digits_apart(shipped: Classifier) -> None:
     assert right["lines"] >= 0.8 * n and right["lines"] >= right["picture"]
 
 
+@pytest.mark.parametrize("drawn", ["last digit first", "five times as large", "above another row"])
+def test_the_pens_lines_tell_touching_digits_apart_however_they_were_drawn(
+    shipped: Classifier, drawn: str
+) -> None:
+    rng, right, n = np.random.default_rng(0), 0, 12
+    times = 5 if drawn == "five times as large" else 1
+    for _ in range(n):
+        digits = rng.integers(0, 10, 3).tolist()
+        strokes = row([drawing(digit, rng) for digit in digits], -12, rng, 8)
+        number = "".join(map(str, digits))
+        if drawn == "last digit first":
+            middles = [float(stroke[:, 0].mean()) for stroke in strokes]
+            strokes = [strokes[i] for i in np.argsort(middles)[::-1]]
+        if drawn == "above another row":
+            strokes += [stroke + np.array((100, 300)) for stroke in SEVEN]
+            number += "7"
+        lines = [[(float(x) * times, float(y) * times) for x, y in stroke] for stroke in strokes]
+        size = (560, 440)
+        image = ink(strokes, size, 8).resize((size[0] * times, size[1] * times))
+        right += spelt(shipped.read(image, lines)) == number
+    print(f"three digits that touch, {drawn}, entirely right: {right} of {n}")
+    assert right >= 0.75 * n
+
+
 def test_lines_tell_nothing_new_of_a_single_digit(shipped: Classifier) -> None:
     strokes = [stroke + np.array((100, 100)) for stroke in FOUR]
     lines = [[(float(x), float(y)) for x, y in stroke] for stroke in strokes]
@@ -191,6 +215,14 @@ def test_plain_values_hold_one_digit_a_number_or_why_there_is_none(shipped: Clas
     assert (two["number"], two["digit"], two["reason"]) == ("35", None, "2 digits: 35.")
     assert two["probabilities"] == [0.1] * 10 and [each["digit"] for each in two["digits"]] == [3, 5]
     assert as_values([])["reason"] == "Nothing is drawn here."
+
+
+def test_there_is_no_number_unless_each_of_its_digits_is_sure() -> None:
+    blank = np.zeros((28, 28), np.uint8)
+    three, unsure = Prediction(3, [0.1] * 10, blank, 3), Prediction(None, [0.1] * 10, blank, 5, "Not sure.")
+    found = as_values([three, unsure])
+    assert (found["number"], found["digit"], found["reason"]) == (None, None, "Not sure of 2 digits.")
+    assert [each["guess"] for each in found["digits"]] == [3, 5]
 
 
 @pytest.mark.parametrize("strokes", [[1, 2], [[1, 2, 3]], [["a", "b"]], 7, [[(1, float("nan")), (2, 3)]]])
