@@ -88,6 +88,18 @@ def test_a_turn_keeps_right_angles(monkeypatch: pytest.MonkeyPatch) -> None:
     assert min(leans) < 12 and max(leans) > 15
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_straight_lines_wobble_whichever_way_they_run(turned: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SLANT", "TURN", "STRETCH", "SHRINK", "PEN"):
+        monkeypatch.setattr(augment, name, 0.0)
+    line = torch.zeros(100, 28, 28, dtype=torch.uint8)
+    line[:, 13:16, 4:24] = 255
+    varied = ink(vary(normalise(line.mT if turned else line), seeded(), share=1.0))[:, 0]
+    along = (varied.mT if turned else varied)[:, :, 6:22]
+    middles = (along * torch.arange(28.0)[:, None]).sum(dim=1) / along.sum(dim=1)
+    assert middles.std(dim=1).median() > 0.1  # pixels
+
+
 def test_varied_strokes_are_as_strong_as_those_given(pictures: torch.Tensor) -> None:
     varied = ink(vary(pictures, seeded(), share=1.0))
     torch.testing.assert_close(varied.amax((1, 2, 3)), torch.ones(len(varied)))
