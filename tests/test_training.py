@@ -74,7 +74,7 @@ def test_a_run_is_its_steps_its_evaluations_and_the_end() -> None:
     assert isinstance(events[-1], Finished) and events[-1].evaluation is tests[-1]
 
 
-@pytest.mark.parametrize(("epochs", "steps"), [(0.01, 1), (0.5, 6), (1.0, 13), (1.25, 16)])
+@pytest.mark.parametrize(("epochs", "steps"), [(0.01, 1), (0.5, 6), (0.6, 8), (1.0, 13), (1.25, 16)])
 def test_part_of_an_epoch_can_be_asked_for_and_is_tested_at_its_end(epochs: float, steps: int) -> None:
     events = run(TrainConfig(batch_size=16, epochs=epochs))
     assert events[-1].step == steps
@@ -633,6 +633,13 @@ def test_a_test_loader_is_tested_on_what_its_sampler_gives() -> None:
     end = list(fit(initial_model(TINY), LEARN, given, TINY, progress=True))
     assert end[-1].evaluation.n == 20
     assert [(e.done, e.n) for e in end if isinstance(e, Testing)] == [(8, 20), (16, 20), (20, 20)]
+
+
+def test_a_test_loader_that_drops_its_last_batch_has_as_many_digits_as_it_gives() -> None:
+    given = DataLoader(TensorDataset(TEST.normalised(), TEST.labels), batch_size=32, drop_last=True)
+    end = list(fit(initial_model(TINY), LEARN, given, TINY, progress=True))
+    assert [(e.done, e.n) for e in end if isinstance(e, Testing)] == [(32, 64), (64, 64)]
+    assert end[-1].evaluation.n == 64
 
 
 @pytest.mark.parametrize(

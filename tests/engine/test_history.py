@@ -141,6 +141,11 @@ def test_the_smoothed_loss_is_not_drawn_towards_nought_at_first() -> None:
     assert stepped(History(), 2.0, 1.0).smoothed == pytest.approx((0.9 * 2.0 + 1.0) / 1.9)
 
 
+def test_however_long_or_short_a_run_its_loss_is_smoothed_over_5_to_50_steps() -> None:
+    assert stepped(History(), 2.0, 1.0, steps=90_000).smoothed == pytest.approx((0.98 * 2.0 + 1.0) / 1.98)
+    assert stepped(History(), 2.0, 1.0, steps=10).smoothed == pytest.approx((0.8 * 2.0 + 1.0) / 1.8)
+
+
 def test_an_accuracy_is_reached_when_it_is_measured_for_the_first_time() -> None:
     history = History()
     for accuracy in (0.97, 0.985, 0.991, 0.982, 0.995):
@@ -188,4 +193,12 @@ def test_a_loss_flat_at_ln_10_is_explained_and_goes_on() -> None:
     assert said[-1].says == (
         "The loss stands at 2.303, as if guessing (ln 10): it isn't learning yet. Perhaps a learning rate of "
         "0.01 is too low and sigmoid shrinks the gradients on their way back."
+    )
+
+
+def test_a_rate_far_too_high_or_much_dropout_is_named_where_a_loss_stays_flat() -> None:
+    watch = Watch(replace(TINY, optimizer="sgd", learning_rate=1.0, dropout1=0.8))
+    said = [watch.look(Step(n, 500, 1, n, 1, 2.31, 1.0, n / 100), 2.31) for n in range(1, 200)]
+    assert said[-1].says.endswith(
+        "Perhaps a learning rate of 1 is too high and dropout switches off most of the network."
     )

@@ -29,6 +29,12 @@ def test_a_step_goes_where_the_polar_factor_of_the_gradient_points() -> None:
     assert values.max() < 1.3
 
 
+def test_a_step_of_a_tall_matrix_is_longer_by_the_root_of_its_height_over_its_width() -> None:
+    gradient = torch.randn(320, 20, generator=torch.Generator().manual_seed(0))
+    values = torch.linalg.svdvals(_change((320, 20), gradient))
+    assert values.min() > 4 * 0.6 and values.max() < 4 * 1.3
+
+
 def test_the_size_of_the_gradient_does_not_count() -> None:
     gradient = torch.randn(8, 20, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(_change((8, 20), gradient), _change((8, 20), 1000 * gradient))

@@ -55,6 +55,9 @@ def test_the_confusion_figure_counts_and_shades_mistakes_only() -> None:
     shades = axes.images[0].get_array()
     assert shades[4, 9] == 2 and shades.sum() == 2
     assert sorted(text.get_text() for text in axes.texts if text.get_text()) == ["2"] + ["5"] * 10
+    (mistakes,) = (text.get_position() for text in axes.texts if text.get_text() == "2")
+    assert mistakes == (9, 4)  # to the right what it was read as, downwards what it is
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("read as", "true digit")
 
 
 def test_pyplot_and_its_state_stay_out_of_it() -> None:
