@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, RandomSampler
 from mnist_core.playground import TOYS, Toy
 from mnist_core.playground.graphs import BACKPROPAGATION_STEPS
 from mnist_core.playground.optimizers import RULES
-from mnist_core.playground.scene import Cells, Choice, Code, Diagram, Grid, Scene, Slider, Steps, Table
+from mnist_core.playground.scene import Cells, Choice, Code, Diagram, Grid, Scene, Slider, Steps, Table, short
 
 
 def part(scene: Scene, kind: type, number: int = 0) -> Any:
@@ -110,6 +110,12 @@ def test_dropout_scales_what_stays_and_nothing_in_use() -> None:
     for before, after in zip(testing, training, strict=True):
         assert float(after.text) == (0 if after.state == "off" else pytest.approx(2 * float(before.text)))
     assert 0 < sum(node.state == "off" for node in training) < 10
+    edges = part(TOYS["dropout"].scene(rate=0.5, draw=3), Diagram).edges
+    assert [edge.state for edge in edges] == [node.state for node in training]
+
+
+def test_numbers_are_short_and_nought_has_no_sign() -> None:
+    assert [short(value) for value in (-0.001, 0.0, 1.5, -0.25, 3.0)] == ["0", "0", "1.5", "−0.25", "3"]
 
 
 def test_the_recurrent_state_follows_its_formula() -> None:
@@ -162,6 +168,14 @@ def test_a_stack_with_activations_is_seen_to_bend_whatever_its_weights(depth: in
         assert abs(stack - single).max() > 0.05 * shown, f"seed {seed}"
 
 
+@pytest.mark.parametrize("between", ["ReLU", "tanh"])
+def test_a_single_layer_is_a_line_since_activations_are_between_layers(between: str) -> None:
+    for seed in range(5):
+        assert (
+            "They are the same line" in TOYS["linear_stack"].scene(depth=1, between=between, seed=seed).said
+        )
+
+
 @pytest.mark.parametrize("name", list(RULES))
 def test_each_optimizer_steps_as_torch_optim_does(name: str) -> None:
     rule, rate = RULES[name]
@@ -210,6 +224,13 @@ def test_backpropagation_ends_with_the_slope_of_the_loss() -> None:
     assert "grad" not in under["x"]
 
 
+def test_a_node_is_done_once_it_has_its_gradient() -> None:
+    for step in range(BACKPROPAGATION_STEPS + 1):
+        nodes = part(TOYS["backpropagation"].scene(step=step, w=0.4), Diagram).nodes
+        assert all((node.state == "done") <= ("grad" in node.under) for node in nodes)
+        assert sum(node.state == "now" for node in nodes) == min(step, 1)
+
+
 def test_deferred_execution_computes_nothing_before_it_runs_and_then_the_same() -> None:
     written, ran = (part(TOYS["eager_and_deferred"].scene(step=step, x=1.0), Table, 1) for step in (3, 6))
     assert [row[1] for row in written.rows] == ["", "", ""]
@@ -228,6 +249,8 @@ def test_a_views_place_in_memory_is_where_torch_keeps_it(view: str) -> None:
         assert table[3] == ("no" if view == "t.T.reshape(2, 6)" else "yes")
         ((_, place),) = storage.marked
         assert storage.values[0][place] == rows[row, column].item()
+        shown = {value for at, value in enumerate(storage.values[0]) if (0, at) not in storage.aside}
+        assert shown == set(v.flatten().tolist())
 
 
 def test_the_data_types_hold_what_numpy_says_they_hold() -> None:
