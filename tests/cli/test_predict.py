@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from mnist_core.classifier import Classifier
 from mnist_core.cli.main import main
@@ -51,6 +51,18 @@ def test_pictures_are_read_in_words(pictures: dict[str, str], weights: Path, cap
     assert digit.startswith(f"{pictures['digit']}: ")
     assert str(expected.digit if expected.digit is not None else expected.reason) in digit
     assert blank.startswith(f"{pictures['blank']}: no digit. ")
+
+
+def test_a_mark_that_was_left_out_is_mentioned(tmp_path: Path, capsys) -> None:
+    image = Image.new("L", (300, 300), 255)
+    pencil = ImageDraw.Draw(image)
+    pencil.line([(60, 150), (105, 150)], fill=0, width=10)
+    pencil.line([(150, 100), (210, 100), (175, 200)], fill=0, width=10, joint="curve")
+    image.save(tmp_path / "minus.png")
+    assert main(["predict", str(tmp_path / "minus.png")]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"{tmp_path / 'minus.png'}: 7 (")
+    assert said.endswith("%) I read digits only: the mark before the 7 was left out.\n")
 
 
 def test_pictures_are_read_as_json(pictures: dict[str, str], weights: Path, capsys) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from mnist_core.__main__ import main
 from mnist_core.cli import strings
+from mnist_core.data import load_mnist
+from mnist_core.datasets.digits import Digits
+from mnist_core.datasets.strings import Strings, draw_strings
 from mnist_core.strings import StringReader
 
 
@@ -19,9 +24,20 @@ def test_the_command_writes_weights_that_can_be_loaded(
     monkeypatch.setattr(strings, "HELD_OUT_PIECES", 200)
     real = strings.load_mnist
     monkeypatch.setattr(strings, "load_mnist", lambda *given, **how: real(*given, **how).subset(3300))
+    drawn: list[tuple[int, Digits]] = []
+
+    def draw(n: int, seed: int, mnist: Digits, **how: Any) -> Strings:
+        drawn.append((seed, mnist))
+        return draw_strings(n, seed, mnist, **how)
+
+    monkeypatch.setattr(strings, "draw_strings", draw)
     out = tmp_path / "weights" / "strings.pt"
     flags = ["--pieces=600", "--epochs=1", "--seed=3", f"--data-dir={data_folder}", f"--out={out}"]
     assert main(["strings", *flags]) == 0
     assert f"Saved {out}" in capsys.readouterr().out
     (look,) = StringReader.load(out).look([np.full((20, 20), 255, np.uint8)])
     assert np.exp(look.lengths).sum() == pytest.approx(1)
+    (seed, known), (other_seed, unseen) = drawn  # the temperatures are fitted to digits of their own
+    assert seed != other_seed and (len(known), len(unseen)) == (300, 3000)
+    everything = load_mnist(data_folder, train=True).subset(3300)
+    assert torch.equal(torch.cat([known.images, unseen.images]), everything.images)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 import signal
 import sys
 from dataclasses import replace
@@ -129,6 +130,16 @@ def test_out_gets_weights_metadata_history_and_plots(
         assert plot.size[0] > 500
     assert {path.name for path in out.iterdir()} == FIVE
     assert 0 < Classifier.load(out / "weights.pt").calibration.threshold < 1
+
+
+def test_of_several_evaluations_the_last_is_stored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*SHORT, "--evaluations-per-epoch=4", f"--out={tmp_path / 'run'}"]) == 0
+    right = [int(n) for n in re.findall(r"Overall Accuracy: (\d+)/60", capsys.readouterr().out)]
+    assert len(right) == 4 and right[0] != right[-1]
+    _, metadata = checkpoint.load(tmp_path / "run" / "weights.pt")
+    assert metadata["accuracy"] == pytest.approx(right[-1] / 60)
 
 
 def test_a_tilde_is_the_users_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
