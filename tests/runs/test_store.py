@@ -72,6 +72,13 @@ def test_a_recipe_gets_no_more_of_mnist_than_it_asks_for(
         assert _equal(kept, digits.subset(size)) and _equal(tested, digits)
 
 
+def test_digits_that_were_asked_for_lately_are_not_drawn_again(few_tests: None, tmp_path: Path) -> None:
+    store = DigitStore(tmp_path)
+    first, *_, last = [store.get(replace(DRAWN, seed=seed)) for seed in range(3)]
+    assert store.get(replace(DRAWN, seed=2)) is last
+    assert store.get(replace(DRAWN, seed=0)) is not first  # the oldest were let go
+
+
 def test_every_drawing_is_counted(few_tests: None, tmp_path: Path) -> None:
     counted: list[None] = []
     load_data(DRAWN, tmp_path, drawn=lambda: counted.append(None))
