@@ -190,6 +190,14 @@ def test_no_room_is_made_for_more_numbers_than_an_old_file_can_hold() -> None:
     assert refused(io.BytesIO(forged)) == "The file is damaged or cut short: save or download it again."
 
 
+def test_a_number_below_nought_in_an_old_file_makes_up_for_no_other() -> None:
+    content = legacy({"cn1.weight": torch.zeros(0x4321), "cn2.weight": torch.zeros(0x4321)})
+    claimed = b"M" + struct.pack("<H", 0x4321)
+    for number in (2**23, -(2**23)):
+        content = content.replace(claimed, b"J" + struct.pack("<i", number), 1)
+    assert refused(io.BytesIO(content)) == "The file is damaged or cut short: save or download it again."
+
+
 def test_an_old_file_that_hides_how_many_numbers_it_claims_is_refused() -> None:
     """A tuple taken from the pickle's memo, so that the number does not stand beside it."""
     content = legacy({"cn1.weight": torch.zeros(5)})
@@ -304,6 +312,15 @@ def test_a_tensor_larger_than_what_is_stored_is_refused(path: Path) -> None:
 
 def test_a_file_larger_than_allowed_is_not_read(path: Path) -> None:
     assert "is larger than 1 MB, and these weights take 1.2 MB" in refused(path, max_bytes=2**20)
+    with path.open("rb") as file:
+        assert "is larger than 1 MB, and these weights take 1.2 MB" in refused(file, max_bytes=2**20)
+
+
+def test_a_file_of_more_parts_than_torch_writes_is_not_unpacked(path: Path) -> None:
+    with zipfile.ZipFile(path, "a") as parts:
+        for number in range(300):
+            parts.writestr(f"weights/data/more{number}", b"")
+    assert "unpacks to more than this network's weights" in refused(path)
 
 
 def test_other_networks_are_refused_by_what_differs() -> None:
