@@ -22,7 +22,7 @@ from torchvision import transforms
 from torchvision.datasets import VisionDataset
 
 from mnist_core import training
-from mnist_core.config import TrainConfig
+from mnist_core.config import PRESETS, TrainConfig
 from mnist_core.data import load_data
 from mnist_core.datasets.digits import NO_DIGIT, Digits
 from mnist_core.engine.events import Change, Evaluation, Event, Finished, Step, Testing
@@ -271,6 +271,15 @@ def test_a_change_that_makes_no_sense_is_refused() -> None:
     next(events)
     with pytest.raises(ValueError, match="A run can be sent a Change; got float"):
         events.send(0.5)
+
+
+def test_a_rate_that_is_too_high_explodes_and_one_that_crawls_stays_at_guessing() -> None:
+    high, low = (
+        losses(run(replace(PRESETS[name], train_size=200, batch_size=16, epochs=1.0)))
+        for name in ("too_high", "crawling")
+    )
+    assert not max(high) < 100  # a loss may be no number
+    assert low[-1] == pytest.approx(math.log(10), abs=0.15)
 
 
 def test_a_triangle_rises_to_the_peak_and_falls_to_nothing() -> None:
