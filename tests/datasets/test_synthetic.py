@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from mnist_core.datasets import synthetic
 from mnist_core.datasets.glyphs import DIGITS, SIGNS
 from mnist_core.datasets.synthetic import (
     contact_sheet,
@@ -34,6 +35,13 @@ def test_every_digit_comes_equally_often_in_no_order() -> None:
     assert images.shape == (200, 28, 28) and images.dtype == torch.uint8 and labels.dtype == torch.int64
     assert labels.bincount().tolist() == [20] * 10
     assert labels[:20].tolist() != sorted(labels[:20].tolist())
+
+
+def test_a_digit_in_ten_has_a_trace_of_a_neighbour(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = [digits(1, seed)[0] for seed in range(60)]
+    monkeypatch.setattr(synthetic, "NEIGHBOURLY", 0)
+    alone = [digits(1, seed)[0] for seed in range(60)]
+    assert 1 <= sum(not torch.equal(*pair) for pair in zip(drawn, alone, strict=True)) <= 14
 
 
 def test_every_picture_has_mnists_geometry() -> None:
