@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from mnist_core.datasets import strings
 from mnist_core.datasets.digits import Digits
 from mnist_core.datasets.skeletons import thin, trace
-from mnist_core.datasets.strings import MOST_DIGITS, NOTHING, draw_strings, traced
+from mnist_core.datasets.strings import MOST_DIGITS, NOTHING, Strings, draw_strings, traced
 from mnist_core.datasets.synthetic import digits
 from mnist_core.imaging.connected_components import components
 
@@ -75,6 +75,50 @@ def test_a_cross_is_traced_as_four_arms_and_a_ring_as_one_loop() -> None:
     assert np.abs(loop[0] - loop[-1]).max() < 0.1
 
 
+STEPS = 480  # of the pen in an angle, so many that no other stroke has them
+PEN = 0.2
+
+
+@pytest.fixture(scope="module")
+def of_angles() -> list[tuple[list[np.ndarray], list[int]]]:
+    """Pieces for which all digits are one angle: a stem, and a foot to the right."""
+    share = np.linspace(0, 1, STEPS)
+    angle = np.where(share[:, None] < 0.6, (0, 1) * share[:, None] / 0.6, [0, 1])
+    angle = angle + (0.6, 0) * (share[:, None] - 0.6).clip(0) / 0.4
+    rng = np.random.default_rng(0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(strings, "_MNIST_SHARE", 1.0)
+        return [strings.piece(rng, [[[angle]]] * 10, PEN) for _ in range(2000)]
+
+
+def is_angle(stroke: np.ndarray) -> bool:
+    """Whether a stroke is the angle as some hand writes it, with every point or some of them left out."""
+    return len(stroke) in {len(range(0, STEPS - 1, step)) + 1 for step in (1, 2, 3, 5)}
+
+
+def test_what_is_no_digit_is_neither_a_whole_digit_as_it_stands_nor_three_side_by_side(
+    of_angles: list[tuple[list[np.ndarray], list[int]]],
+) -> None:
+    none = [strokes for strokes, said in of_angles if not said and all(map(is_angle, strokes))]
+    single = [strokes[0][-1] - strokes[0][0] for strokes in none if len(strokes) == 1]
+    upright = [bool(x > 0 and y > 0) for x, y in single]
+    assert len(upright) > 20 and sum(upright) <= 0.05 * len(upright)
+    counts = [len(strokes) for strokes in none]
+    assert 4 in counts and 3 not in counts
+
+
+def test_neighbours_in_a_string_touch_or_stand_apart_more_often_than_they_cross(
+    of_angles: list[tuple[list[np.ndarray], list[int]]],
+) -> None:
+    gaps = [
+        right[0, 0] - left[-1, 0]  # from the end of a foot to the next stem
+        for strokes, said in of_angles
+        if len(said) > 1 and all(map(is_angle, strokes))
+        for left, right in itertools.pairwise(strokes)
+    ]
+    assert len(gaps) > 200 and np.mean(np.array(gaps) > 0) > 0.7
+
+
 def test_pieces_are_the_same_for_a_seed_however_many_processes_draw_them(
     some_digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,10 +141,21 @@ def test_pieces_have_all_lengths_and_digits_in_the_first_places(some_digits: Dig
     assert (drawn.pictures.amax(dim=(1, 2)) > 200).all()
 
 
-def test_strings_are_broader_than_digits(some_digits: Digits) -> None:
-    drawn = draw_strings(400, 2, some_digits)
-    inked = (drawn.pictures.amax(dim=1) > 0).sum(dim=1).float()
-    narrow, broad = inked[drawn.lengths == 1].mean(), inked[drawn.lengths == 3].mean()
+@pytest.fixture(scope="module")
+def some_strings(some_digits: Digits) -> Strings:
+    return draw_strings(400, 2, some_digits)
+
+
+def test_pens_are_from_thin_to_thick(some_strings: Strings) -> None:
+    ink = some_strings.pictures[some_strings.lengths == 1].numpy() / 255
+    rows, columns = np.gradient(np.pad(ink, ((0, 0), (1, 1), (1, 1))), axis=(1, 2))
+    widths = 2 * ink.sum(axis=(1, 2)) / np.hypot(rows, columns).sum(axis=(1, 2))  # ink over half its edge
+    assert np.quantile(widths, 0.9) > 2 * np.quantile(widths, 0.1)
+
+
+def test_strings_are_broader_than_digits(some_strings: Strings) -> None:
+    inked = (some_strings.pictures.amax(dim=1) > 0).sum(dim=1).float()
+    narrow, broad = inked[some_strings.lengths == 1].mean(), inked[some_strings.lengths == 3].mean()
     assert broad > 1.5 * narrow
 
 
@@ -114,45 +169,3 @@ def test_progress_counts_all_pieces_so_far(some_digits: Digits, monkeypatch: pyt
 def test_traced_digits_keep_their_labels(some_digits: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(strings, "BLOCK", 25)
     assert [len(ways) for ways in traced(some_digits)] == torch.bincount(some_digits.labels).tolist()
-
-
-STEPS = 480  # of the pen in an angle, so many that no other stroke has them
-PEN = 0.2
-
-
-@pytest.fixture(scope="module")
-def of_angles() -> list[tuple[list[np.ndarray], list[int]]]:
-    """Pieces for which all of MNIST's digits are one angle: a stem, and a foot to the right."""
-    share = np.linspace(0, 1, STEPS)
-    angle = np.where(share[:, None] < 0.6, (0, 1) * share[:, None] / 0.6, [0, 1])
-    angle = angle + (0.6, 0) * (share[:, None] - 0.6).clip(0) / 0.4
-    rng = np.random.default_rng(0)
-    return [strings.piece(rng, [[[angle]]] * 10, PEN) for _ in range(4000)]
-
-
-def is_angle(stroke: np.ndarray) -> bool:
-    """Whether a stroke is the angle as some hand writes it, with every point or some of them left out."""
-    return len(stroke) in {len(range(0, STEPS - 1, step)) + 1 for step in (1, 2, 3, 5)}
-
-
-def test_what_is_no_digit_is_neither_a_whole_digit_as_it_stands_nor_three_side_by_side(
-    of_angles: list[tuple[list[np.ndarray], list[int]]],
-) -> None:
-    none = [strokes for strokes, said in of_angles if not said and all(map(is_angle, strokes))]
-    single = [strokes[0][-1] - strokes[0][0] for strokes in none if len(strokes) == 1]
-    upright = [bool(x > 0 and y > 0) for x, y in single]
-    assert len(upright) > 50 and sum(upright) <= 0.05 * len(upright)
-    counts = [len(strokes) for strokes in none]
-    assert 4 in counts and 3 not in counts
-
-
-def test_neighbours_in_a_string_touch_or_stand_apart_more_often_than_they_cross(
-    of_angles: list[tuple[list[np.ndarray], list[int]]],
-) -> None:
-    gaps = [
-        right[0, 0] - left[-1, 0]  # from the end of a foot to the next stem
-        for strokes, said in of_angles
-        if len(said) > 1 and all(map(is_angle, strokes))
-        for left, right in itertools.pairwise(strokes)
-    ]
-    assert len(gaps) > 200 and np.mean(np.array(gaps) > 0) > 0.7
