@@ -60,7 +60,7 @@ def test_a_traced_stroke_has_no_staircase_and_a_dot_is_a_stroke_too() -> None:
     slanting = np.eye(40, dtype=bool).repeat(2, axis=0)  # two rows down for each column
     (stroke,) = trace(thin(np.pad(slanting, 1)[None])[0])
     inside = stroke[5:-5]
-    assert np.abs(inside[:, 1] - 2 * inside[:, 0] - (inside[0, 1] - 2 * inside[0, 0])).max() < 0.02
+    assert np.abs(inside[:, 1] - 2 * inside[:, 0] - (inside[0, 1] - 2 * inside[0, 0])).max() < 0.005
     dot = np.zeros((9, 9), bool)
     dot[4, 4] = True
     assert [len(stroke) for stroke in trace(dot)] == [1]
