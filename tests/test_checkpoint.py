@@ -193,9 +193,11 @@ def test_no_room_is_made_for_more_numbers_than_an_old_file_can_hold() -> None:
 def test_a_number_below_nought_in_an_old_file_makes_up_for_no_other() -> None:
     content = legacy({"cn1.weight": torch.zeros(0x4321), "cn2.weight": torch.zeros(0x4321)})
     claimed = b"M" + struct.pack("<H", 0x4321)
-    for number in (2**23, -(2**23)):
-        content = content.replace(claimed, b"J" + struct.pack("<i", number), 1)
-    assert refused(io.BytesIO(content)) == "The file is damaged or cut short: save or download it again."
+    more, less = (b"J" + struct.pack("<i", number) for number in (2**23, -(2**23)))
+    between = content.split(claimed)  # of both storages and, after each, of its tensor's shape
+    forged = b"".join(map(bytes.__add__, between, (more, claimed, less, claimed, b"")))
+    assert len(between) == 5
+    assert refused(io.BytesIO(forged)) == "The file is damaged or cut short: save or download it again."
 
 
 def test_an_old_file_that_hides_how_many_numbers_it_claims_is_refused() -> None:
