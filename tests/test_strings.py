@@ -11,7 +11,13 @@ import torch
 from mnist_core.datasets.digits import Digits
 from mnist_core.datasets.strings import Strings, draw_strings
 from mnist_core.datasets.synthetic import digits
-from mnist_core.engine.string_training import calibrate_strings, save_strings, string_loss, train_strings
+from mnist_core.engine.string_training import (
+    calibrate_strings,
+    save_strings,
+    string_loss,
+    train_strings,
+    varied,
+)
 from mnist_core.imaging.preprocess import STRING_INK, STRING_SIZE, place_string
 from mnist_core.strings import LENGTHS, PLACES, StringNet, StringReader, normalise, shipped_strings
 
@@ -47,6 +53,27 @@ def test_the_loss_is_that_of_the_length_and_of_the_digits_that_are_there() -> No
     assert float(string_loss(output, lengths, said)) == pytest.approx(np.log(4), rel=1e-5)
     output[2, LENGTHS + 20 + 3] = 100
     assert float(string_loss(output, lengths, said)) > np.log(4) + 10
+
+
+def test_pieces_are_varied_a_little_each_by_itself_and_stay_on_the_paper() -> None:
+    block = torch.zeros(200, *STRING_SIZE, dtype=torch.uint8)
+    block[:, 4:28, 12:52] = 255
+    paper, ink = normalise(block).aminmax()
+    torch.manual_seed(2)
+    pieces = (varied(normalise(block)) - paper) / (ink - paper)
+    torch.manual_seed(2)
+    assert torch.equal((varied(normalise(block)) - paper) / (ink - paper), pieces)
+    assert pieces.min() >= -1e-5 and pieces.max() <= 1 + 1e-5
+    assert pieces[:, :, [0, -1]].max() == 0  # no ink in the corners
+    sizes = pieces.sum(dim=(1, 2, 3)) / (24 * 40)
+    assert 0.75 < sizes.min() < 0.85 and 0.97 < sizes.max() < 1.02  # smaller by up to 12 % each way
+    rows, columns = torch.arange(32.0), torch.arange(64.0)
+    down = (pieces[:, 0].sum(2) @ rows / pieces.sum(dim=(1, 2, 3))) - 15.5
+    right = (pieces[:, 0].sum(1) @ columns / pieces.sum(dim=(1, 2, 3))) - 31.5
+    for moved in (down, right):
+        assert abs(moved.mean()) < 0.2 and 0.3 < moved.std() < 0.9  # pixels
+    upper, lower = (pieces[:, 0, at] @ columns / pieces[:, 0, at].sum(1) for at in (8, 23))
+    assert abs((upper - lower).mean()) < 0.6 and 1 < (upper - lower).std() < 3  # slanted and turned
 
 
 def test_training_learns_and_is_the_same_for_the_same_seed(pieces: Strings) -> None:

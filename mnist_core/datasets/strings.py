@@ -22,7 +22,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mnist_core.datasets import synthetic
 from mnist_core.datasets.digits import Digits
-from mnist_core.datasets.glyphs import SIGNS
+from mnist_core.datasets.glyphs import FURTHER_LETTERS, SIGNS
 from mnist_core.datasets.skeletons import thin, trace
 from mnist_core.datasets.synthetic import Strokes
 from mnist_core.imaging.pen import draw_line
@@ -249,6 +249,7 @@ def _by_another_hand(strokes: Strokes, rng: np.random.Generator, strength: float
 def _no_digit(rng: np.random.Generator, copies: Traced, pen: float) -> Strokes:
     kinds = (
         _letter,
+        _written_letter,
         _copybook_sign,
         _word,
         _scribble,
@@ -260,7 +261,7 @@ def _no_digit(rng: np.random.Generator, copies: Traced, pen: float) -> Strokes:
         _many,
         _bar,
     )
-    shares = (0.34, 0.13, 0.11, 0.09, 0.1, 0.05, 0.03, 0.05, 0.05, 0.03, 0.02)
+    shares = (0.28, 0.18, 0.09, 0.11, 0.08, 0.08, 0.05, 0.03, 0.04, 0.03, 0.02, 0.01)
     return kinds[rng.choice(len(kinds), p=shares)](rng, copies, pen)
 
 
@@ -288,6 +289,14 @@ def _typeset() -> list[Strokes]:
     return [strokes for skeleton in thin(np.stack(pictures)) if (strokes := trace(skeleton))]
 
 
+def _written_letter(rng: np.random.Generator, *_: Any) -> Strokes:
+    """A letter as somebody writes it, its strokes not quite where they belong."""
+    name = rng.choice(list(FURTHER_LETTERS))
+    ways = SIGNS[name] + 2 * FURTHER_LETTERS[name]
+    letter = synthetic.written_by_hand(synthetic.pick(ways, rng), rng.uniform(0.55, 1.1), rng)
+    return [stroke + rng.normal(0, 0.03, 2) for stroke in _by_another_hand(letter, rng)]
+
+
 def _copybook_sign(rng: np.random.Generator, *_: Any) -> Strokes:
     name = rng.choice([name for name in SIGNS if name not in _OUTSIDE])
     return synthetic.written_by_hand(synthetic.pick(SIGNS[name], rng), rng.uniform(0.6, 1.0), rng)
@@ -296,7 +305,8 @@ def _copybook_sign(rng: np.random.Generator, *_: Any) -> Strokes:
 def _word(rng: np.random.Generator, copies: Traced, pen: float) -> Strokes:
     """Two or three letters side by side, or letters and a digit."""
     count = int(rng.choice([2, 3], p=[0.7, 0.3]))
-    parts = [(_letter if rng.random() < 0.6 else _copybook_sign)(rng, copies) for _ in range(count)]
+    letters = _letter, _written_letter, _copybook_sign
+    parts = [letters[rng.choice(3, p=(0.4, 0.4, 0.2))](rng, copies) for _ in range(count)]
     if rng.random() < 0.3:
         parts[rng.integers(count)] = _digit(int(rng.integers(10)), rng, copies)
     return _side_by_side(parts, rng, pen)
