@@ -100,11 +100,16 @@ class StringReader:
         self.temperatures = temperatures
 
     @classmethod
+    @undisturbed()
     def load(cls, path: str | Path = SHIPPED_STRING_WEIGHTS) -> StringReader:
-        """The reader with the weights that `engine.string_training` wrote to `path`."""
+        """The reader with the weights that `engine.string_training` wrote to `path`.
+
+        It draws nothing from torch's global generator, so it may be loaded while another thread trains.
+        """
         held = torch.load(path, map_location="cpu", weights_only=True)
-        model = StringNet()
-        model.load_state_dict(held["model"])
+        with torch.device("meta"):
+            model = StringNet()
+        model.load_state_dict(held["model"], assign=True)
         return cls(model, tuple(held["temperatures"]))
 
     def look(self, inks: list[np.ndarray]) -> list[StringLook]:

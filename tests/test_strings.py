@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from modes import MODES
 
 from mnist_core.datasets.digits import Digits
 from mnist_core.datasets.strings import Strings, draw_strings
@@ -123,6 +124,27 @@ def test_what_was_saved_is_loaded_again_with_its_temperatures(tmp_path: Path, pi
         assert np.allclose(look.digits(1), places[:1], atol=1e-5)
         assert np.allclose(look.digits(2), places[1:3], atol=1e-5)
         assert np.allclose(look.digits(3), places[3:], atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_whatever_mode_the_caller_is_in_when_it_is_loaded_pieces_are_read_alike(
+    mode: str, pieces: Strings
+) -> None:
+    """The shipped network is loaded once, at the first reading: what is wrong then stays wrong."""
+    inks = [piece.numpy() for piece in pieces.pictures[:5]]
+    expected = shipped_strings().look(inks)
+    with MODES[mode]():
+        reader = StringReader.load()
+        looks = reader.look(inks)
+    for found in (looks, reader.look(inks)):
+        for look, right in zip(found, expected, strict=True):
+            assert (look.lengths == right.lengths).all() and (look.places == right.places).all()
+
+
+def test_loading_draws_nothing_from_everyones_chance() -> None:
+    before = torch.get_rng_state()
+    StringReader.load()
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_temperatures_undo_what_makes_a_network_too_sure(pieces: Strings) -> None:
