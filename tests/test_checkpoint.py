@@ -13,6 +13,7 @@ import subprocess
 import sys
 import zipfile
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -255,6 +256,22 @@ def test_a_single_flipped_bit_is_noticed(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     assert "is damaged" in refused(io.BytesIO(content))
+
+
+@pytest.mark.parametrize("where", [bytes.index, bytes.rindex])  # before its content, in the table at the end
+def test_a_name_in_the_file_that_is_no_text_is_noticed(path: Path, where: Callable[..., int]) -> None:
+    content = bytearray(path.read_bytes())
+    content[where(bytes(content), b"data.pkl")] = 0xFF
+    assert refused(io.BytesIO(content)) == "The file is damaged or cut short: save or download it again."
+
+
+def test_an_old_file_with_a_number_changed_is_noticed() -> None:
+    content = bytearray(legacy({"cn1.weight": torch.zeros(5)}))
+    *_, key = re.finditer(rb"\d{8,}", content)  # under which the numbers that follow are known
+    content[key.start()] ^= 1
+    assert refused(io.BytesIO(content)) == (
+        "The file is damaged: torch cannot read it. Save or download it again."
+    )
 
 
 class Bomb:

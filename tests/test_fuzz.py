@@ -191,11 +191,13 @@ def metadata(rng: Rng) -> Any:
 def file_of_weights(rng: Rng, weights: dict[str, torch.Tensor], known: Any) -> bytes:
     """As anyone may write one; some have bytes changed, or end too early."""
     buffer = io.BytesIO()
-    torch.save({"model": weights, "metadata": known}, buffer)
+    old = bool(rng.random() < 0.2)
+    torch.save({"model": weights, "metadata": known}, buffer, _use_new_zipfile_serialization=not old)
     content = bytearray(buffer.getvalue())
-    if rng.random() < 0.3:
+    if rng.random() < 0.5:
         for _ in range(int(rng.integers(1, 4))):
-            content[int(rng.integers(one_of(rng, (2000, len(content)))))] = int(rng.integers(256))
+            near = one_of(rng, (2000, len(content)))  # the beginning or the end, where its parts are named
+            content[one_of(rng, (1, -1)) * int(rng.integers(1, near))] = int(rng.integers(256))
     return bytes(content[: int(rng.integers(len(content))) if rng.random() < 0.05 else None])
 
 
