@@ -22,8 +22,18 @@ PROBE_BYTES = 2 * 2**20  # the weights take 1.2 MB, the rest of a short run litt
 
 def check(folder: Path) -> None:
     """Raise `ValueError` if another run lies in the folder, or if nothing can be written there."""
+    check_room(folder)
+    taken = _taken(folder)
+    if taken:
+        raise ValueError(
+            f"{folder} holds another run ({', '.join(taken)}), which stays as it is: name a new folder with "
+            "--out."
+        )
+
+
+def check_room(folder: Path) -> None:
+    """Raise `ValueError` if nothing can be written in a folder that exists or is to be made."""
     try:
-        taken = _taken(folder)
         place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
         with tempfile.TemporaryFile(dir=place) as probe:
             probe.write(bytes(PROBE_BYTES))
@@ -31,11 +41,6 @@ def check(folder: Path) -> None:
         raise ValueError(
             f"{folder} cannot be written ({error.strerror}): make room, or name another folder with --out."
         ) from error
-    if taken:
-        raise ValueError(
-            f"{folder} holds another run ({', '.join(taken)}), which stays as it is: name a new folder with "
-            "--out."
-        )
 
 
 def free(folder: Path) -> Path:

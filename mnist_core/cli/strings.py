@@ -7,6 +7,7 @@ import os
 
 import torch
 
+from mnist_core.cli import run_folder
 from mnist_core.cli.display import Display
 from mnist_core.cli.foreign import warn_of_foreign_files
 from mnist_core.cli.interruption import Interruption
@@ -22,7 +23,14 @@ SHOWN_EVERY = 10  # hundreds of steps
 
 
 def run(options: argparse.Namespace, _: Interruption) -> int:
-    """Draw the pieces, train on them, and write the weights to `options.out`; the exit status."""
+    """Draw the pieces, train on them, and write the weights to `options.out`; the exit status.
+
+    Raises:
+        ValueError: the file could not be written, which is known before anything is drawn.
+    """
+    if options.out.is_dir():
+        raise ValueError(f"{options.out} is a folder: name a file for the weights with --out.")
+    run_folder.check_room(options.out.parent)
     processes = os.cpu_count() or 1
     with Display() as display:
         mnist = load_mnist(options.data_dir, train=True, progress=display.download)

@@ -41,3 +41,19 @@ def test_the_command_writes_weights_that_can_be_loaded(
     assert seed != other_seed and (len(known), len(unseen)) == (300, 3000)
     everything = load_mnist(data_folder, train=True).subset(3300)
     assert torch.equal(torch.cat([known.images, unseen.images]), everything.images)
+
+
+@pytest.mark.parametrize("taken", ["a file among its folders", "a folder of its name"])
+def test_weights_that_could_not_be_written_are_refused_before_anything_is_drawn(
+    taken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(strings, "load_mnist", lambda *_, **__: pytest.fail("it went on"))
+    out = tmp_path / "taken" / "strings.pt"
+    if taken == "a file among its folders":
+        out.parent.write_text("")
+        said = f"{out.parent} cannot be written (Not a directory)"
+    else:
+        out.mkdir(parents=True)
+        said = f"{out} is a folder: name a file for the weights"
+    assert main(["strings", f"--out={out}"]) == 1
+    assert said in capsys.readouterr().err
