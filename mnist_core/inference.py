@@ -184,6 +184,6 @@ def device_named(name: str | torch.device) -> torch.device:
     try:
         device = torch.device(name)
         torch.zeros(1, device=device).item()  # nothing comes back from "meta"
-    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
+    except (RuntimeError, AssertionError, ImportError, TypeError) as error:
         raise ValueError(f"There is no device {name!r} here; use cpu, cuda, mps or auto.") from error
     return device
