@@ -7,6 +7,7 @@ import io
 import math
 import os
 import platform
+import reprlib
 import secrets
 import time
 from collections.abc import Mapping
@@ -93,8 +94,8 @@ def _packed(model: nn.Module, metadata: dict[str, Any], lament: str) -> bytes:
         check_torch_file(buffer.getvalue(), "it", MAX_BYTES)
     except (RecursionError, TypeError) as error:
         raise CheckpointError(
-            f"{lament}: metadata must be a dict, not nested without end; got {metadata!r:.80}. describe "
-            "makes one."
+            f"{lament}: metadata must be a dict, not nested without end; got "
+            f"{reprlib.repr(metadata):.80}. describe makes one."
         ) from error
     except CheckpointError as error:
         raise CheckpointError(f"{lament}: {error}") from error

@@ -478,6 +478,13 @@ def endless() -> dict[str, object]:
     return metadata
 
 
+def deep() -> dict[str, object]:
+    metadata: dict[str, object] = {}
+    for _ in range(3000):
+        metadata = {"in": metadata}
+    return metadata
+
+
 @pytest.mark.parametrize(
     ("metadata", "says"),
     [
@@ -489,7 +496,8 @@ def endless() -> dict[str, object]:
         ({"a": [0] * 60_000}, "since it could not be loaded: it has metadata other than plain values"),
         ({"a": "x" * 17 * 2**20}, "since it could not be loaded: it unpacks to more than this network's"),
         (None, "metadata must be a dict, not nested without end; got None."),
-        (endless(), "metadata must be a dict, not nested without end; got {'again': {...}}."),
+        (endless(), "metadata must be a dict, not nested without end; got {'again': {"),
+        (deep(), "metadata must be a dict, not nested without end; got {'in': {"),
     ],
 )
 def test_metadata_that_could_not_be_loaded_are_not_saved(path: Path, metadata, says: str) -> None:
