@@ -185,6 +185,15 @@ class TrainConfig:
                 )
 
 
+def check_recipe(config: Any) -> None:
+    """Raise `ValueError` unless this is a `TrainConfig`."""
+    if not isinstance(config, TrainConfig):
+        raise ValueError(
+            f"A recipe is a TrainConfig; got {type(config).__name__}. TrainConfig.from_dict makes one of a "
+            "dict."
+        )
+
+
 def knobs() -> dict[str, Knob]:
     """Every field's `Knob`, by name, in the order of `TrainConfig`."""
     return {knob_field.name: knob_field.metadata["knob"] for knob_field in fields(TrainConfig)}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from mnist_core.config import TrainConfig
+from mnist_core.config import TrainConfig, check_recipe
 from mnist_core.datasets import synthetic
 from mnist_core.datasets.digits import NO_DIGIT, Digits
 from mnist_core.datasets.download import (
@@ -52,6 +52,7 @@ def mnist_loaders(
         ValueError: the recipe asks for other digits than MNIST's, or for varied ones.
         DataError: MNIST is missing and could not be downloaded.
     """
+    check_recipe(config)
     config.check_has("mnist_loaders", data="mnist", non_digits=0, augment="none")
     from torch.utils.data import DataLoader, Subset
     from torchvision import datasets, transforms
@@ -130,7 +131,12 @@ def load_data(
     of their kind, so that nothing is downloaded; "both" gives as many of each, tested on MNIST. The recipe's
     `non_digits`, labelled `NO_DIGIT`, come on top. `drawn` is called after each of the `synthetic_count`
     drawings; what it raises ends the drawing of more.
+
+    Raises:
+        ValueError: not a recipe.
+        DataError: as `load_mnist`.
     """
+    check_recipe(config)
     parts = []
     if config.data != "mnist":
         parts.append(Digits(*synthetic.digits(config.train_size, config.seed, drawn)))

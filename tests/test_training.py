@@ -23,7 +23,7 @@ from torchvision.datasets import VisionDataset
 
 from mnist_core import training
 from mnist_core.config import PRESETS, TrainConfig
-from mnist_core.data import load_data
+from mnist_core.data import load_data, mnist_loaders
 from mnist_core.datasets.digits import NO_DIGIT, Digits
 from mnist_core.engine.events import Change, Evaluation, Event, Finished, Step, Testing
 from mnist_core.engine.optimizers import make_optimizer
@@ -366,10 +366,16 @@ def test_the_device_is_chosen_or_taken_by_name() -> None:
 
 @pytest.mark.parametrize("config", [{"epochs": 1}, None, "book"])
 def test_a_recipe_that_is_none_is_refused(config: object) -> None:
-    with pytest.raises(
-        ValueError, match=r"A recipe is a TrainConfig; got .*\. TrainConfig\.from_dict makes one"
+    for take in (
+        lambda: fit(initial_model(TINY), LEARN, TEST, config),
+        lambda: initial_model(config),
+        lambda: load_data(config),
+        lambda: mnist_loaders(config),
     ):
-        fit(initial_model(TINY), LEARN, TEST, config)
+        with pytest.raises(
+            ValueError, match=r"A recipe is a TrainConfig; got .*\. TrainConfig\.from_dict makes one"
+        ):
+            take()
 
 
 class Answers(nn.Module):

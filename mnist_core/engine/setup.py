@@ -11,7 +11,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from mnist_core.config import TrainConfig
+from mnist_core.config import TrainConfig, check_recipe
 from mnist_core.engine.network import TRACING
 from mnist_core.engine.precision import best_precision
 from mnist_core.inference import device_named, undisturbed
@@ -75,18 +75,19 @@ def resolve(config: TrainConfig, device: str | torch.device = "cpu") -> TrainCon
     Raises:
         ValueError: not a recipe.
     """
-    if not isinstance(config, TrainConfig):
-        raise ValueError(
-            f"A recipe is a TrainConfig; got {type(config).__name__}. TrainConfig.from_dict makes one of a "
-            "dict."
-        )
+    check_recipe(config)
     precision = best_precision(device_named(device)) if config.precision == "auto" else config.precision
     return replace(config, precision=precision, threads=config.threads or torch.get_num_threads())
 
 
 @undisturbed()
 def initial_model(config: TrainConfig) -> ConvNet:
-    """The recipe's network with the weights that its seed gives; torch's global generator stays as it was."""
+    """The recipe's network with the weights that its seed gives; torch's global generator stays as it was.
+
+    Raises:
+        ValueError: not a recipe.
+    """
+    check_recipe(config)
     fork_between_steps()
     with torch.device("meta"):
         model = ConvNet.from_config(config)
