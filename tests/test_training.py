@@ -466,6 +466,41 @@ for _ in range(3):
 over.set()
 thread.join()
 """
+    in_a_new_python(script)
+
+
+def test_a_process_that_is_forked_while_the_first_training_imports_can_train_itself(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text("import time; time.sleep(2)")  # as what torch imports at its first use
+    script = f"""
+import os, signal, sys, threading, time, warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads, as is meant here
+sys.path[:0] = ["tests", {str(tmp_path)!r}]
+from test_training import TINY, initial_model
+from mnist_core.engine.setup import fork_between_steps
+from mnist_core.model import ConvNet
+made = ConvNet.from_config
+
+def make(config):
+    import slow
+    return made(config)
+
+ConvNet.from_config = make
+fork_between_steps()
+thread = threading.Thread(target=initial_model, args=(TINY,))
+thread.start()
+time.sleep(1)
+child = os.fork()
+if not child:
+    signal.alarm(60)  # ends it where it waits for an import that nobody will finish
+    initial_model(TINY)
+    os._exit(0)
+thread.join()
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    in_a_new_python(script)
+
+
+def in_a_new_python(script: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=Path(training.__file__).parents[1],

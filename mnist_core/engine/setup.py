@@ -89,11 +89,11 @@ def initial_model(config: TrainConfig) -> ConvNet:
     """
     check_recipe(config)
     fork_between_steps()
-    with torch.device("meta"):
-        model = ConvNet.from_config(config)
-    # Drawn in 32 bits, whatever torch's default is: each layer once, in the order in which they are made.
-    model.float().to_empty(device="cpu")
-    with TURN, torch.random.fork_rng(devices=[]):
+    with TURN, torch.random.fork_rng(devices=[]):  # torch imports more at its first use; no fork meanwhile
+        with torch.device("meta"):
+            model = ConvNet.from_config(config)
+        # Drawn in 32 bits, whatever torch's default is: each layer once, in the order in which they are made.
+        model.float().to_empty(device="cpu")
         torch.default_generator.manual_seed(config.seed)
         for layer in model.children():
             if isinstance(layer, nn.Conv2d | nn.Linear):
