@@ -74,7 +74,7 @@ class _Draft:
 
 @undisturbed()
 def smallest_edit(
-    model: ConvNet, picture: np.ndarray, target: int | None = None, budget: float = BUDGET
+    model: ConvNet, picture: np.ndarray | torch.Tensor, target: int | None = None, budget: float = BUDGET
 ) -> Edit | None:
     """The smallest edit found that makes the network read `target`; None if none was found within the budget.
 
@@ -84,7 +84,7 @@ def smallest_edit(
 
     Args:
         model: the network, which is read without dropout.
-        picture: (28, 28) uint8, as `preprocess` returns it, with ink in it.
+        picture: (28, 28) uint8, an array or a tensor, as `preprocess` returns it, with ink in it.
         target: the digit it is to become; None for the easier of the two likeliest others, or, if neither
             is within reach, the next likeliest that is.
         budget: the most that may be drawn and erased, as a share of the picture's ink.
@@ -94,6 +94,7 @@ def smallest_edit(
             no number, or a network whose answers are no numbers.
     """
     check_picture(picture)
+    picture = np.asarray(picture)
     budget = check_number("budget", budget, 0, 100)
     if not picture.any():
         raise ValueError("Expected a picture with ink in it; got a blank one. Draw a digit first.")
@@ -116,10 +117,10 @@ def _smallest_edit(model: ConvNet, picture: np.ndarray, target: int | None, budg
     return _Search(model, picture, int(target), budget).run()
 
 
-def pen_width(picture: np.ndarray) -> float:
+def pen_width(picture: np.ndarray | torch.Tensor) -> float:
     """The width in pixels of the pen that drew (28, 28): its ink over half the length of its edge."""
     check_picture(picture)
-    ink = picture.astype(np.float32) / 255
+    ink = np.asarray(picture, np.float32) / 255
     rows, columns = np.gradient(np.pad(ink, 1))
     return float(np.clip(2 * ink.sum() / np.hypot(rows, columns).sum(), 1.5, 5.0))
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from modes import MODES
 
 from mnist_core import Classifier
@@ -86,6 +87,14 @@ def test_an_edit_towards_a_wished_digit_gives_that_digit(classifier: Classifier)
     ]
     assert found
     assert all(edit.digit == target for edit, target in found)
+
+
+def test_a_tensor_is_edited_as_an_array_is(classifier: Classifier) -> None:
+    ((picture, _),) = drawings_read_correctly(classifier, 1)
+    edits = [smallest_edit(classifier.model, each) for each in (picture, torch.from_numpy(picture))]
+    assert edits[0].dabs == edits[1].dabs
+    assert np.array_equal(edits[0].picture, edits[1].picture)
+    assert pen_width(torch.from_numpy(picture)) == pen_width(picture)
 
 
 def test_a_smaller_budget_is_kept(classifier: Classifier) -> None:
