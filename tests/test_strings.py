@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,26 @@ def test_the_first_loss_is_that_of_guessing_over_a_mixed_batch(pieces: Strings) 
     assert (event.step, event.steps) == (1, 1)
     guessing = np.log(4) + float(pieces.lengths.float().mean()) * np.log(10)
     assert event.loss == pytest.approx(guessing, rel=0.15)
+
+
+def test_training_takes_the_steps_of_adamw_under_a_one_cycle_schedule(pieces: Strings) -> None:
+    model = StringNet()
+    other = copy.deepcopy(model).to(memory_format=torch.channels_last)
+    list(train_strings(model, pieces, 2, seed=4))
+    optimizer = torch.optim.AdamW(other.parameters(), weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=4, pct_start=0.15)
+    shuffles = torch.Generator().manual_seed(4)
+    torch.manual_seed(4)  # dropout and variation
+    for chosen in [
+        batch for _ in range(2) for batch in torch.randperm(300, generator=shuffles).split(128)[:2]
+    ]:
+        optimizer.zero_grad()
+        inputs = varied(normalise(pieces.pictures[chosen])).to(memory_format=torch.channels_last)
+        string_loss(other(inputs), pieces.lengths[chosen], pieces.digits[chosen]).backward()
+        optimizer.step()
+        schedule.step()
+    for name, trained in model.state_dict().items():
+        assert torch.allclose(trained, other.state_dict()[name], atol=1e-6), name
 
 
 def test_a_network_is_trained_with_dropout_whatever_mode_it_was_in(pieces: Strings) -> None:
