@@ -75,7 +75,6 @@ def test_axe_finds_nothing_serious_while_a_run_trains(server: Any, open_page: Op
     assert found == []
 
 
-@pytest.mark.parametrize("width", [1280, 390])
 def _colour(page: Any, selector: str) -> tuple[int, int, int]:
     """The commonest colour in a screenshot of the element."""
     shot = Image.open(io.BytesIO(page.locator(selector).screenshot())).convert("RGB")
@@ -111,6 +110,7 @@ def test_a_translated_page_still_follows_the_recipe(server: Any, open_page: Open
     assert not page.faults
 
 
+@pytest.mark.parametrize("width", [1280, 390])
 def test_nothing_scrolls_sideways_even_at_twice_the_size(
     server: Any, open_page: OpenPage, width: int
 ) -> None:
