@@ -237,6 +237,8 @@ def test_a_visit_stays_on_its_copy_and_is_told_when_that_is_killed(
         page.wait_for_function(
             "(home) => document.querySelector('meta[name=server]')?.content !== home", arg=home
         )
+        page.locator(".pad[data-ready]").first.wait_for(state="attached")
+        page.locator("#prediction[data-digit='7']").wait_for(state="attached")
         page.get_by_role("tab", name="Draw").click()
         page.locator("#prediction[data-digit='7']").wait_for()
         assert ink(page), "the drawing outlasts the copy"
