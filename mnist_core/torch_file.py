@@ -121,7 +121,7 @@ def _check_pickle(program: bytes | IO[bytes], name: str) -> None:
                         f"{name} would run code ({module}.{thing}), and was not opened: save "
                         "model.state_dict(), not the model itself."
                     )
+    except CheckpointError:
+        raise
     except ValueError as error:
-        if isinstance(error, CheckpointError):
-            raise
         raise CheckpointError(f"{name} is damaged: save or download it again.") from error

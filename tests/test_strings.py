@@ -184,5 +184,5 @@ def test_the_shipped_network_tells_digits_from_strings_and_from_what_is_none() -
     looks = shipped_strings().look([piece.numpy() for piece in unseen.pictures])
     said = np.array([look.lengths.argmax() for look in looks])
     truth = unseen.lengths.numpy()
-    for length, least in ((0, 0.92), (1, 0.87), (2, 0.9), (3, 0.93)):
+    for length, least in ((0, 0.92), (1, 0.88), (2, 0.9), (3, 0.93)):
         assert (said == truth)[truth == length].mean() >= least

@@ -90,12 +90,12 @@ class Trainer:
             self.model: nn.Module = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             self.network = training_network(self.model)
             self.optimizer = make_optimizer(self.model, config)
-            self.peak = config.learning_rate
-            self.generator = torch.Generator().manual_seed(config.seed)  # shuffles and shifts
-            self._seed = int(torch.randint(2**62, (), generator=self.generator))
-            self.reseed(0)
-            non_digits = config.non_digits > 0
-            self.batches = batches_of(data, config.batch_size, device, self.generator, non_digits=non_digits)
+        self.peak = config.learning_rate
+        self.generator = torch.Generator().manual_seed(config.seed)  # shuffles and shifts
+        self._seed = int(torch.randint(2**62, (), generator=self.generator))
+        self.reseed(0)
+        non_digits = config.non_digits > 0
+        self.batches = batches_of(data, config.batch_size, device, self.generator, non_digits=non_digits)
         self.steps = max(1, round(config.epochs * len(self.batches)))
         self.step, self.epoch, self.seen = 0, 0, 0
         self.seconds = self.testing_seconds = 0.0
