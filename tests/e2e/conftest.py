@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from train_tab import train_address
+from visitors import OFFLINE
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "app.py"
@@ -100,8 +101,8 @@ def _stop(server: Server) -> None:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One page for all tests that leave it as they found it; it keeps no runs for later visits."""
-    running = _start(tmp_path_factory.mktemp("page"), {"MNIST_RUNS_DIR": ""})
+    """One page for all tests that leave it as they found it; it keeps no runs and downloads nothing."""
+    running = _start(tmp_path_factory.mktemp("page"), {"MNIST_RUNS_DIR": "", **OFFLINE})
     yield running
     _stop(running)
 

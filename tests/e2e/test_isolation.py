@@ -13,7 +13,7 @@ import httpx
 import numpy as np
 import pytest
 from pictures import draw
-from visitors import API, OFFLINE, Visitor, run, sent
+from visitors import API, Visitor, run, sent
 
 from mnist_core.datasets.synthetic import drawing
 
@@ -35,6 +35,7 @@ async def _victim(url: str) -> AsyncIterator[tuple[Visitor, list[dict[str, Any]]
             assert not following.done(), await victim.status()
             await asyncio.sleep(0.1)
         yield victim, seen
+        (await victim.on("train-stop", "click")).raise_for_status()
         following.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await following
@@ -91,8 +92,8 @@ async def _attack(url: str) -> dict[str, int]:
         return {what: answer.status_code for what, answer in refused.items()}
 
 
-def test_a_session_hash_without_the_secret_opens_nothing(start_server: Callable[..., Any]) -> None:
-    statuses = run(_attack(start_server(**OFFLINE).url))
+def test_a_session_hash_without_the_secret_opens_nothing(server: Any) -> None:
+    statuses = run(_attack(server.url))
     print(f"\n{len(statuses)} attempts, all refused: {statuses}")
 
 
@@ -116,8 +117,8 @@ def _first_run(shown: str) -> str:
     return re.search(r'data-run=\\?\\?"?([0-9a-f]{16})', shown)[1]
 
 
-def test_anothers_run_id_means_no_more_than_one_that_nobody_has(start_server: Callable[..., Any]) -> None:
-    named, unknown = run(_others_run(start_server(**OFFLINE).url))
+def test_anothers_run_id_means_no_more_than_one_that_nobody_has(server: Any) -> None:
+    named, unknown = run(_others_run(server.url))
     assert named == unknown
     assert "This visit has no such run any more" in named["error"]
 
@@ -166,16 +167,13 @@ async def _plain_routes(url: str) -> dict[str, int]:
     return statuses
 
 
-def test_a_run_id_opens_nothing_on_the_plain_routes(start_server: Callable[..., Any]) -> None:
-    statuses = run(_plain_routes(start_server(MNIST_RUNS_DIR="", **OFFLINE).url))
+def test_a_run_id_opens_nothing_on_the_plain_routes(server: Any) -> None:
+    statuses = run(_plain_routes(server.url))
     print(f"\n{len(statuses)} requests, all refused: {statuses}")
 
 
 @pytest.mark.browser
-def test_two_browsers_share_nothing_and_show_no_secret(
-    start_server: Callable[..., Any], open_page: Callable[..., Any]
-) -> None:
-    server = start_server(**OFFLINE)
+def test_two_browsers_share_nothing_and_show_no_secret(server: Any, open_page: Callable[..., Any]) -> None:
     addresses: list[str] = []
     victim, attacker = open_page(server.url), open_page(server.url)
     victim.on("request", lambda request: addresses.append(request.url))
@@ -205,3 +203,5 @@ def test_two_browsers_share_nothing_and_show_no_secret(
     )
     assert stolen == [403, 403]
     assert attacker.locator("#train-stop").count() == 0 or not attacker.locator("#train-stop").is_visible()
+    victim.locator("#train-stop").click()
+    victim.locator("#train-start").wait_for()
