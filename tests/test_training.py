@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import subprocess
 import sys
 import threading
@@ -15,11 +14,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 from modes import MODES
-from PIL import Image
+from noise import LEARN, TEST, TINY, losses, run
 from torch import nn
-from torch.utils.data import DataLoader, Dataset, RandomSampler, Sampler, Subset, TensorDataset
-from torchvision import transforms
-from torchvision.datasets import VisionDataset
+from torch.utils.data import DataLoader, RandomSampler, Sampler, TensorDataset
 
 from mnist_core import training
 from mnist_core.config import PRESETS, TrainConfig
@@ -29,32 +26,8 @@ from mnist_core.engine.events import Change, Evaluation, Event, Finished, Step, 
 from mnist_core.engine.optimizers import make_optimizer
 from mnist_core.engine.setup import initial_model, pick_device, resolve
 from mnist_core.engine.train_step import train_step
-from mnist_core.imaging.preprocess import MEAN, STD, normalise
 from mnist_core.model import ConvNet
 from mnist_core.training import fit
-
-TINY = TrainConfig(train_size=200, batch_size=16, epochs=1, test_batch_size=32, seed=3)
-
-
-def digits(n: int, seed: int) -> Digits:
-    """`n` pictures of noise in which row `label` is white."""
-    chance = torch.Generator().manual_seed(seed)
-    images = torch.randint(100, (n, 28, 28), dtype=torch.uint8, generator=chance)
-    labels = torch.randint(10, (n,), generator=chance)
-    images[torch.arange(n), 2 * labels + 4] = 255
-    return Digits(images, labels)
-
-
-LEARN, TEST = digits(200, 1), digits(70, 2)
-
-
-def run(config: TrainConfig = TINY, model: nn.Module | None = None, learn: object = LEARN) -> list[Event]:
-    return list(fit(model or initial_model(config), learn, TEST, config))
-
-
-def losses(events: list[Event]) -> list[float]:
-    return [event.loss for event in events if isinstance(event, Step)]
-
 
 # Events
 
@@ -435,84 +408,6 @@ def test_layers_that_were_frozen_before_stay_as_they_are_during_and_after_a_run(
     assert changed == learns
 
 
-def test_a_process_that_is_forked_while_another_thread_trains_can_train_itself() -> None:
-    script = """
-import os, sys, threading, warnings
-warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads, as is meant here
-sys.path[:0] = ["tests"]
-from test_training import LEARN, TEST, TINY, fit, initial_model, losses, replace, run
-import torch
-alone = losses(run(replace(TINY, threads=1)))
-state = torch.get_rng_state()
-long = replace(TINY, epochs=100, threads=2)
-training = fit(initial_model(long), LEARN, TEST, long)
-over = threading.Event()
-
-def train():
-    while not over.is_set():
-        next(training)
-
-thread = threading.Thread(target=train)
-thread.start()
-for _ in range(3):
-    child = os.fork()
-    if not child:
-        same = torch.equal(torch.get_rng_state(), state) and losses(run(replace(TINY, threads=1))) == alone
-        list(fit(initial_model(TINY), LEARN, TEST, replace(TINY, threads=2)))
-        os._exit(0 if same else 1)
-    if not thread.is_alive() or os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
-        over.set()
-        sys.exit("the child trained otherwise, or the thread no more")
-over.set()
-thread.join()
-"""
-    in_a_new_python(script)
-
-
-def test_a_process_that_is_forked_while_the_first_training_imports_can_train_itself(tmp_path: Path) -> None:
-    (tmp_path / "slow.py").write_text("import time; time.sleep(2)")  # as what torch imports at its first use
-    script = f"""
-import os, signal, sys, threading, time, warnings
-warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads, as is meant here
-sys.path[:0] = ["tests", {str(tmp_path)!r}]
-from test_training import TINY, initial_model
-from mnist_core.engine.setup import fork_between_steps
-from mnist_core.model import ConvNet
-made = ConvNet.from_config
-
-def make(config):
-    import slow
-    return made(config)
-
-ConvNet.from_config = make
-fork_between_steps()
-thread = threading.Thread(target=initial_model, args=(TINY,))
-thread.start()
-time.sleep(1)
-child = os.fork()
-if not child:
-    signal.alarm(60)  # ends it where it waits for an import that nobody will finish
-    initial_model(TINY)
-    os._exit(0)
-thread.join()
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-"""
-    in_a_new_python(script)
-
-
-def in_a_new_python(script: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=Path(training.__file__).parents[1],
-        env=os.environ | {"PYTHONPATH": "tests/helpers"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-
-
 # The chapter's loops
 
 
@@ -619,157 +514,6 @@ def test_train_and_fit_take_the_same_steps_bit_for_bit() -> None:
         torch.set_num_threads(before)
     for ours, books in zip(fitted.parameters(), chapters.parameters(), strict=True):
         assert torch.equal(ours, books)
-
-
-# Loaders
-
-
-class Recorded(ConvNet):
-    """Remembers the batches that it was trained on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: list[torch.Tensor] = []
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if self.training:
-            self.seen.append(x.detach().clone())
-        return super().forward(x)
-
-
-def test_digits_in_memory_are_shuffled_anew_in_each_epoch() -> None:
-    model = Recorded()
-    list(fit(model, LEARN, TEST, TrainConfig(batch_size=200, epochs=2)))
-    first, second = model.seen
-    images = LEARN.normalised()
-    for epoch in (first, second):
-        assert sorted(map(tuple, epoch.flatten(1).tolist())) == sorted(map(tuple, images.flatten(1).tolist()))
-    assert not torch.equal(first, images) and not torch.equal(second, images)
-    assert not torch.equal(first, second)
-
-
-def test_a_loader_is_used_as_given_with_its_sampler_transform_and_batch_size() -> None:
-    class Doubled(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
-        def __len__(self) -> int:
-            return 200
-
-        def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-            return 2 * LEARN.normalised()[index], int(LEARN.labels[index])
-
-    model = Recorded()
-    chosen = [5, 3, 150, 7, 9]
-    given = DataLoader(Doubled(), batch_size=2, sampler=chosen)
-    events = list(fit(model, given, TEST, TrainConfig(batch_size=100, epochs=2)))
-    assert [len(batch) for batch in model.seen] == [2, 2, 1, 2, 2, 1]
-    assert torch.equal(torch.cat(model.seen[:3]), 2 * LEARN.normalised()[chosen])
-    steps = [event for event in events if isinstance(event, Step)]
-    assert [step.epoch for step in steps] == [1, 1, 1, 2, 2, 2]
-    assert [step.seen for step in steps] == [2, 4, 5, 7, 9, 10]
-
-
-def test_a_shuffling_loader_gives_the_same_run_for_the_same_seed_and_leaves_the_callers_generator() -> None:
-    given = DataLoader(TensorDataset(LEARN.normalised(), LEARN.labels), batch_size=20, shuffle=True)
-    before = torch.get_rng_state()
-    first, second = (losses(list(fit(initial_model(TINY), given, TEST, TINY))) for _ in range(2))
-    assert first == second
-    other = TrainConfig(**{**TINY.to_dict(), "seed": 4})
-    assert losses(list(fit(initial_model(TINY), given, TEST, other))) != first
-    assert torch.equal(before, torch.get_rng_state())
-
-
-def test_a_test_loader_is_tested_on_what_its_sampler_gives() -> None:
-    data = TensorDataset(TEST.normalised(), TEST.labels)
-    given = DataLoader(data, batch_size=8, sampler=range(20))
-    end = list(fit(initial_model(TINY), LEARN, given, TINY, progress=True))
-    assert end[-1].evaluation.n == 20
-    assert [(e.done, e.n) for e in end if isinstance(e, Testing)] == [(8, 20), (16, 20), (20, 20)]
-
-
-def test_a_test_loader_that_drops_its_last_batch_has_as_many_digits_as_it_gives() -> None:
-    given = DataLoader(TensorDataset(TEST.normalised(), TEST.labels), batch_size=32, drop_last=True)
-    end = list(fit(initial_model(TINY), LEARN, given, TINY, progress=True))
-    assert [(e.done, e.n) for e in end if isinstance(e, Testing)] == [(32, 64), (64, 64)]
-    assert end[-1].evaluation.n == 64
-
-
-@pytest.mark.parametrize(
-    ("loader", "says"),
-    [
-        (DataLoader(TensorDataset(LEARN.images, LEARN.labels), 8), r"torch.uint8 \(8, 28, 28\)"),
-        (DataLoader(TensorDataset(LEARN.normalised(), LEARN.labels + 70), 8), "Labels must be 0 to 9"),
-        (DataLoader(TensorDataset(LEARN.normalised()), 8), "must be pairs"),
-        (DataLoader(TensorDataset(LEARN.normalised(), LEARN.labels), None), "needs a batch_size"),
-        (DataLoader(TensorDataset(LEARN.normalised(), LEARN.labels), 8, sampler=[]), "got none"),
-        (DataLoader(TensorDataset(LEARN.normalised(), LEARN.labels - 100), 8), "Labels must be 0 to 9"),
-        (DataLoader(TensorDataset(LEARN.normalised(), LEARN.labels - 1), 8), "Labels must be 0 to 9"),
-        (DataLoader(TensorDataset(LEARN.images[:, None] / 255, LEARN.labels), 8), "must be normalised"),
-        (DataLoader(LEARN, 8, collate_fn=lambda _: LEARN.labels), "must be pairs"),
-        (DataLoader(LEARN, 8, collate_fn=lambda _: (LEARN.normalised()[:0], LEARN.labels[:0])), "got none"),
-    ],
-)
-def test_a_loader_that_gives_no_digits_is_refused_with_what_it_gave(loader: DataLoader, says: str) -> None:
-    with pytest.raises(ValueError, match=says):
-        list(fit(initial_model(TINY), loader, TEST, TINY))
-
-
-class Flipped(Dataset[tuple[torch.Tensor, int]]):
-    """The digits of `LEARN`, each flipped or not, anew whenever it is asked for."""
-
-    def __len__(self) -> int:
-        return 200
-
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        image, label = LEARN[index]
-        return (image.flip(2) if torch.rand(()) < 0.5 else image), label
-
-
-def test_a_data_set_gives_its_items_anew_in_every_epoch() -> None:
-    model = Recorded()
-    before = torch.get_rng_state()
-    run(TrainConfig(batch_size=200, epochs=2), model, Flipped())
-    assert torch.equal(torch.get_rng_state(), before)
-    first, second = ({tuple(image.flatten().tolist()) for image in epoch} for epoch in model.seen)
-    both = {
-        tuple(image.flatten().tolist())
-        for image in torch.cat([LEARN.normalised(), LEARN.normalised().flip(3)])
-    }
-    assert first | second <= both and 50 < len(first - second) < 150
-    assert losses(run(learn=Flipped())) == losses(run(learn=Flipped()))
-
-
-@pytest.mark.parametrize(
-    "same", [LEARN, Subset(LEARN, range(200)), TensorDataset(LEARN.normalised(), LEARN.labels), list(LEARN)]
-)
-def test_the_same_digits_in_another_form_give_the_same_run(same: object) -> None:
-    assert losses(run(learn=same)) == losses(run())
-
-
-def test_a_torchvision_data_set_is_trained_on_as_its_transforms_make_it() -> None:
-    normalised = transforms.Compose([transforms.ToTensor(), transforms.Normalize((MEAN,), (STD,))])
-    assert losses(run(learn=AsTorchvision(normalised, None))) == losses(run())
-    inverted = transforms.Compose([transforms.RandomInvert(1.0), normalised])
-    model = Recorded()
-    run(TrainConfig(batch_size=200, epochs=1), model, AsTorchvision(inverted, lambda label: 9 - label))
-    expected = normalise(255 - LEARN.images).flatten(1).tolist()
-    assert sorted(model.seen[0].flatten(1).tolist()) == sorted(expected)
-    with pytest.raises(ValueError, match=r"must be normalised, paper at -0\.42; got values from 0 to 1\."):
-        run(learn=Subset(AsTorchvision(transforms.ToTensor(), None), range(100)))
-
-
-class AsTorchvision(VisionDataset):
-    """`LEARN`, held and given as torchvision's MNIST does."""
-
-    def __init__(self, transform: object, target_transform: object) -> None:
-        super().__init__(".", transform=transform, target_transform=target_transform)
-        self.data, self.targets = LEARN.images, LEARN.labels
-
-    def __len__(self) -> int:
-        return len(self.data)
-
-    def __getitem__(self, index: int) -> tuple[object, object]:
-        image, label = Image.fromarray(self.data[index].numpy()), int(self.targets[index])
-        image = self.transform(image) if self.transform else image
-        return image, self.target_transform(label) if self.target_transform else label
 
 
 # Real digits
