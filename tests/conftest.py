@@ -7,12 +7,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from bars import WATCHED, Bars
 
 from mnist_core.runs import Runs
 from mnist_core.runs.limits import Limits
 
 TESTS = Path(__file__).resolve().parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where tests run beside each other (`-n`), each and what it starts computes with one thread."""
+    if hasattr(config, "workerinput"):
+        os.environ["OMP_NUM_THREADS"] = "1"
+        torch.set_num_threads(1)
 
 
 def mnist_folder() -> Path | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import fields
@@ -167,7 +168,10 @@ def test_the_readme_gives_exactly_two_commands_each_complete_in_itself() -> None
     assert fences == [after("start command"), after("test command")]
     environment = "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt"
     assert after("start command") == f"{environment} && .venv/bin/python app.py"
-    assert after("test command") == f"{environment} -r tests/requirements.txt && .venv/bin/python -m pytest"
+    halves = " && ".join(
+        f".venv/bin/python -m pytest {half}" for half in ("-n 2 --ignore=tests/e2e", "tests/e2e")
+    )
+    assert after("test command") == f"{environment} -r tests/requirements.txt && {halves}"
 
 
 def test_everything_the_readme_points_at_exists() -> None:
@@ -226,7 +230,8 @@ def test_the_workflow_runs_the_readmes_test_command_on_every_python_that_is_prom
     steps = {step.get("if"): step["run"] for step in workflow()["steps"] if "pytest" in step.get("run", "")}
     pinned, newest = (steps[f"matrix.torch == '{torch}'"] for torch in ("pinned", "newest"))
     assert pinned == after("test command")
-    install, run = pinned.rsplit(" && ", 1)
+    install, run = pinned.split(" && .venv/bin/python ", 1)
+    run = f".venv/bin/python {run}"
     update = newest.removeprefix(f"{install} && ").removesuffix(f" && {run}")
     assert re.fullmatch(r"\.venv/bin/pip install torch==[\d.]+ torchvision==[\d.]+", update)
     matrix = workflow()["strategy"]["matrix"]
@@ -271,13 +276,13 @@ def test_ruff_finds_nothing(arguments: list[str]) -> None:
     assert ruff.returncode == 0, ruff.stdout + ruff.stderr
 
 
-def test_mypy_finds_nothing() -> None:
-    for stub in (ROOT / "mnist_core").rglob(
-        "*.pyi"
-    ):  # Gradio writes them beside components; mypy would read them
-        stub.unlink()
+def test_mypy_finds_nothing(tmp_path: Path) -> None:
+    # Gradio writes stubs beside components, at any time, and mypy would read them.
+    shutil.copytree(ROOT / "mnist_core", tmp_path / "mnist_core", ignore=shutil.ignore_patterns("*.pyi"))
+    for name in ("app.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
     mypy = subprocess.run(
-        [sys.executable, "-m", "mypy"], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "mypy"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert mypy.returncode == 0, mypy.stdout + mypy.stderr
 
@@ -317,7 +322,7 @@ def test_ci_runs_the_core_again_under_a_second_python_and_adds_up(tmp_path: Path
     _second_python(tmp_path, "echo 2 passed, 1 skipped in 3s")
     run = _ci(tmp_path, "echo 5 passed, 1 skipped in 9s")
     assert run.returncode == 0, run.stderr
-    assert "-m pytest tests --ignore=tests/e2e --ignore=tests/page" in run.stdout
+    assert "-m pytest -n 2 tests --ignore=tests/e2e --ignore=tests/page" in run.stdout
     assert run.stdout.splitlines()[-3:] == [
         "5 passed, 1 skipped in 9s",
         "2 passed, 1 skipped in 3s",

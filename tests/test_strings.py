@@ -82,10 +82,10 @@ def test_training_learns_and_is_the_same_for_the_same_seed(pieces: Strings) -> N
     losses = []
     for _ in range(2):
         torch.manual_seed(4)
-        losses.append([event.loss for event in train_strings(StringNet(), pieces, 40, seed=4)])
+        losses.append([event.loss for event in train_strings(StringNet(), pieces, 20, seed=4)])
     assert losses[0] == losses[1]
     untrained = np.log(4) + pieces.lengths.float().mean() * np.log(10)
-    assert losses[0][-1] < 0.8 * float(untrained)
+    assert losses[0][-1] < 0.9 * float(untrained)
 
 
 def test_the_first_loss_is_that_of_guessing_over_a_mixed_batch(pieces: Strings) -> None:

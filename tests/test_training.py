@@ -527,6 +527,7 @@ def test_two_thousand_digits_teach_it_to_read_nine_in_ten(data_folder: Path) -> 
     assert end.evaluation.accuracy > 0.9
 
 
+@pytest.mark.full
 @pytest.mark.mnist
 def test_the_books_recipe_reads_what_the_books_script_reads(data_folder: Path) -> None:
     config = TrainConfig()

@@ -17,7 +17,9 @@ from visitors import API, Visitor, run, sent
 
 from mnist_core.datasets.synthetic import drawing
 
-QUICK = {"data": "synthetic", "train_size": 2_000, "epochs": 20.0}
+LONG = {"train_size": 2_000, "epochs": 20.0}  # more steps than anyone waits for
+
+pytestmark = pytest.mark.mnist
 
 
 @contextlib.asynccontextmanager
@@ -26,7 +28,7 @@ async def _victim(url: str) -> AsyncIterator[tuple[Visitor, list[dict[str, Any]]
     seen: list[dict[str, Any]] = []
 
     async def follow() -> None:
-        async for message in victim.train(**QUICK):
+        async for message in victim.train(**LONG):
             seen.append(message)
 
     async with Visitor(url) as victim:

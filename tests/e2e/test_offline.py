@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hand import SEVEN, digit, draw, ink
 from mirror import serving
-from visitors import OFFLINE
+from visitors import FEW_DIGITS, OFFLINE
 
 pytestmark = pytest.mark.browser
 
@@ -91,7 +91,7 @@ def test_without_a_network_the_page_reads_and_offers_the_built_in_digits(
     start_server: Callable[..., Any], open_page: OpenPage, tmp_path: Path
 ) -> None:
     ears, heard = _listening(tmp_path)
-    server = start_server(MNIST_DATA_DIR=str(tmp_path / "nothing"), **OFFLINE, **ears, **FEW)
+    server = start_server(FEW_DIGITS, MNIST_DATA_DIR=str(tmp_path / "nothing"), **OFFLINE, **ears, **FEW)
     asked: list[str] = []
     page = open_page(server.url)
     page.on("request", lambda request: asked.append(request.url))
@@ -138,7 +138,7 @@ def test_with_nowhere_to_write_the_page_reads_and_trains(
 ) -> None:
     nowhere = "/proc/nowhere"  # not even root can make it
     folders = ("HOME", "XDG_CACHE_HOME", "MNIST_DATA_DIR", "MNIST_RUNS_DIR")
-    server = start_server(**dict.fromkeys(folders, nowhere), **OFFLINE, **FEW)
+    server = start_server(FEW_DIGITS, **dict.fromkeys(folders, nowhere), **OFFLINE, **FEW)
     page = open_page(server.url)
     assert _read(page) == "7"
     _train_on_built_in_digits(page)

@@ -119,7 +119,7 @@ def test_a_closed_tab_frees_the_slot_and_the_visit_and_a_hidden_one_neither(
     start_server: Callable[..., Any], open_page: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     # A third visit waits for one to be over.
-    url = start_server(MNIST_LIMIT_VISITS="2", MNIST_LIMIT_GONE_SECONDS="12", MNIST_RUNS_DIR="").url
+    url = start_server(MNIST_LIMIT_VISITS="2", MNIST_LIMIT_GONE_SECONDS="6", MNIST_RUNS_DIR="").url
 
     def opened(**recipe: Any) -> Any:
         page = open_page(train_address(url, **recipe))

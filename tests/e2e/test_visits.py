@@ -101,7 +101,7 @@ def test_whoever_is_told_to_pause_or_stop_a_run_first_sees_the_buttons_for_it(
     until_state(page, "stopped")
 
 
-AWAY_SECONDS = 12
+AWAY_SECONDS = 8
 
 
 def _trained_a_little(page: Any, url: str) -> int:
@@ -145,14 +145,14 @@ def test_a_minute_without_a_connection_loses_nothing_on_ones_own_machine(
 def test_on_a_space_a_page_that_comes_back_late_says_what_happened_and_what_is_left(
     start_server: Callable[..., Any], open_page: Callable[..., Any]
 ) -> None:
-    server = start_server(SPACE_ID="somebody/digits", MNIST_LIMIT_GONE_SECONDS="4")
+    server = start_server(SPACE_ID="somebody/digits", MNIST_LIMIT_GONE_SECONDS="3")
     with Relay(server.url) as relay:
         page = open_page(relay.url)
         draw(page, SEVEN)
         _trained_a_little(page, relay.url)
         _without_a_connection(page, relay, AWAY_SECONDS)
         said = (
-            "This page was closed or without a connection for more than 4 seconds. 1 run is gone; what is "
+            "This page was closed or without a connection for more than 3 seconds. 1 run is gone; what is "
             "drawn on the pad is still here."
         )
         until(page, lambda: said in page.locator("#train-status").inner_text())

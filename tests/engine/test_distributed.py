@@ -43,11 +43,13 @@ from test_distributed import CONFIG, digits
 from mnist_core.engine import distributed
 from mnist_core import Evaluation, Step, initial_model
 
-config = replace(CONFIG, freeze=float(sys.argv[2]))
+said = []
 with distributed.together(torch.device("cpu")) as device:
-    events = distributed.fit(initial_model(config), digits(501, 1), digits(133, 2), config, device)
-    said = [(e.loss, e.n, e.confusion.tolist()) if isinstance(e, Evaluation) else e.loss
-            for e in events if isinstance(e, (Evaluation, Step))]
+    for freeze in (1.0, 0.5):
+        config = replace(CONFIG, freeze=freeze)
+        events = distributed.fit(initial_model(config), digits(501, 1), digits(133, 2), config, device)
+        said.append([(e.loss, e.n, e.confusion.tolist()) if isinstance(e, Evaluation) else e.loss
+                     for e in events if isinstance(e, (Evaluation, Step))])
     rank, writer = torch.distributed.get_rank(), distributed.is_writer()
 threads = [Path(thread, "comm").read_text() for thread in glob.glob("/proc/self/task/*")]
 outlive = [name for name in threads if "gloo" in name]
@@ -78,29 +80,28 @@ def launch(*arguments: str, cwd: Path = ROOT) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("freeze", (1.0, 0.5))
-def test_two_processes_lose_what_one_loses_and_test_every_digit_once(tmp_path: Path, freeze: float) -> None:
-    config = replace(CONFIG, freeze=freeze)
+def test_two_processes_lose_what_one_loses_and_test_every_digit_once(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(PROGRAM)
-    launch(str(tmp_path / "program.py"), str(tmp_path), str(freeze))
+    launch(str(tmp_path / "program.py"), str(tmp_path))
     lines = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("*.json"))]
-    alone = list(fit(initial_model(config), digits(501, 1), digits(133, 2), config))
-
     assert [(line["rank"], line["writer"]) for line in lines] == [(0, True), (1, False)]
     assert [line["outlive"] for line in lines] == [[], []]  # a thread that did would now and then abort
     assert lines[0]["said"] == lines[1]["said"]
-    shared_losses = [said for said in lines[0]["said"] if isinstance(said, float)]
-    losses = [event.loss for event in alone if isinstance(event, Step)]
-    assert len(losses) == 50
-    assert shared_losses == pytest.approx(losses, rel=0, abs=1e-5)
-    assert max(losses) - min(losses) > 0.1  # the weights did move
+    for freeze, said in zip((1.0, 0.5), lines[0]["said"], strict=True):
+        config = replace(CONFIG, freeze=freeze)
+        alone = list(fit(initial_model(config), digits(501, 1), digits(133, 2), config))
+        shared_losses = [each for each in said if isinstance(each, float)]
+        losses = [event.loss for event in alone if isinstance(event, Step)]
+        assert len(losses) == 50
+        assert shared_losses == pytest.approx(losses, rel=0, abs=1e-5)
+        assert max(losses) - min(losses) > 0.1  # the weights did move
 
-    tests = [event for event in alone if isinstance(event, Evaluation)]
-    shared_tests = [said for said in lines[0]["said"] if not isinstance(said, float)]
-    assert len(tests) == len(shared_tests) == 2
-    for test, (loss, n, confusion) in zip(tests, shared_tests, strict=True):
-        assert n == 133 and sum(map(sum, confusion)) == 133
-        assert loss == pytest.approx(test.loss, rel=0, abs=1e-5)
+        tests = [event for event in alone if isinstance(event, Evaluation)]
+        shared_tests = [each for each in said if not isinstance(each, float)]
+        assert len(tests) == len(shared_tests) == 2
+        for test, (loss, n, confusion) in zip(tests, shared_tests, strict=True):
+            assert n == 133 and sum(map(sum, confusion)) == 133
+            assert loss == pytest.approx(test.loss, rel=0, abs=1e-5)
 
 
 @pytest.mark.mnist

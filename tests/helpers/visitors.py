@@ -12,6 +12,7 @@ import secrets
 import zlib
 from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -21,6 +22,7 @@ from PIL import Image
 Result = TypeVar("Result")
 
 API = "/gradio_api"
+FEW_DIGITS = Path(__file__).parent / "few_digits_page.py"  # for a page that trains on synthetic digits
 OFFLINE = {
     "MNIST_MIRROR": "http://127.0.0.1:9/"
 }  # for a page that must not reach anyone: nobody answers there
