@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from modes import MODES
-from pictures import draw, photograph, plain_photograph, scribble, sketch
+from pictures import draw, number, photograph, plain_photograph, scribble, sketch
 from PIL import Image
 from torch import nn
 
@@ -284,3 +284,19 @@ def test_photographs_of_bright_and_dim_paper_and_of_boards_are_read(shipped: Cla
         rights[name] = right
     print(f"photographs right, of 10 each: {rights}")
     assert sum(rights.values()) >= 0.93 * 10 * len(SHEETS) and min(rights.values()) >= 8
+
+
+def test_a_narrow_strip_of_a_photographed_number_is_read(shipped: Classifier) -> None:
+    right = 0
+    for seed in range(15):
+        rng = np.random.default_rng(seed)
+        digits = rng.integers(0, 10, 4).tolist()
+        drawn = np.asarray(number([drawing(digit, rng) for digit in digits], rng, pen=8))
+        written = np.flatnonzero((drawn < 128).any(axis=1))
+        strip = drawn[written[0] - 12 : written[-1] + 13] / 255
+        light = np.linspace(220, 110, strip.shape[1])
+        photo = (0.35 + 0.65 * strip) * light + rng.normal(0, 5, strip.shape)
+        found = shipped.read(Image.fromarray(photo.astype(np.uint8)))
+        right += [each.digit for each in found] == digits
+    print(f"strips of four digits right: {right} of 15")
+    assert right >= 12

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from pictures import Strokes, ink, scribble
+from pictures import Strokes, draw, ink, scribble
 from PIL import Image, ImageDraw
 from signs import KINDS, shaky_sign
 
@@ -191,6 +191,25 @@ def test_lines_tell_nothing_new_of_a_single_digit(shipped: Classifier) -> None:
     without, with_lines = shipped.read(image), shipped.read(image, lines)
     assert [each.probabilities for each in without] == [each.probabilities for each in with_lines]
     assert spelt(without) == "4"
+
+
+@pytest.mark.parametrize(
+    ("digits", "seed"), [((0, 9), 8), ((9, 6), 27)]
+)  # either's left part reads as its first
+def test_two_digits_that_touch_are_cut_where_both_are_whole(
+    shipped: Classifier, digits: tuple[int, int], seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    first, second = (np.asarray(draw(drawing(digit, rng), canvas=120)) for digit in digits)
+    (*_, end), (begin, *_) = (np.flatnonzero((each < 255).any(axis=0)) for each in (first, second))
+    sheet = np.full((160, 300), 255, np.uint8)
+    sheet[20:140, 20:140] = first
+    border = 20 + end - 3  # where the second one's ink begins
+    room = sheet[20:140, border - begin :][:, :120]
+    np.minimum(room, second, out=room)
+    left, right = shipped.read(sheet)
+    assert (left.digit, right.digit) == digits
+    assert (left.box[2] + right.box[0]) / 2 == pytest.approx(border, abs=5)
 
 
 def test_more_digits_than_three_that_touch_are_hardly_ever_read_wrongly_with_certainty(

@@ -148,6 +148,13 @@ def test_of_the_two_likeliest_others_the_one_within_the_smaller_edit_is_taken(cl
         assert smallest_edit(classifier.model, picture).dabs == edits[smaller].dabs
 
 
+def test_of_several_dabs_that_flip_the_answer_the_smallest_is_taken(classifier: Classifier) -> None:
+    pictures = drawings_read_correctly(classifier, FEW)
+    for at in (6, 7):
+        edit = smallest_edit(classifier.model, pictures[at][0])
+        assert len(edit.dabs) == 1 and edit.change < 0.06  # others that flip it draw twice as much
+
+
 def test_no_dab_of_an_edit_is_unneeded(classifier: Classifier) -> None:
     pictures = drawings_read_correctly(classifier, FEW)
     for at, target in ((6, 2), (18, 7)):  # the search for these makes a dab that a later one makes idle
