@@ -23,7 +23,7 @@ TITLE = "Digits, read as you draw"
 
 def build() -> CarefulBlocks:
     """The whole page, not yet launched."""
-    demo = CarefulBlocks(title=TITLE)
+    demo = CarefulBlocks(title=TITLE, elsewhere=lambda: registry().slot.faults)
     with demo:
         gr.HTML(render("masthead.html", title=TITLE), elem_id="masthead")
         endpoints()

@@ -35,10 +35,14 @@ class Slot:
 
     Args:
         over: called with a run, its final state and a sentence when it ends, before that state is set.
+
+    Attributes:
+        faults: runs that failed for a reason that we did not foresee.
     """
 
     def __init__(self, limits: Limits, over: Callable[[Run, str, str], None]) -> None:
         self.limits = limits
+        self.faults = 0
         self.lock = threading.RLock()
         self._over = over
         self._queue: deque[Run] = deque()
@@ -144,6 +148,7 @@ class Slot:
             state, note = "failed", str(error)
         except Exception as error:  # whatever a step may raise: the slot is freed and the page is told
             _log.exception("A run failed")
+            self.faults += 1
             what = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
             state, note = "failed", f"Training failed ({what}). The weights so far are kept; start it again."
         if state == "waiting":

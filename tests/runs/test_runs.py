@@ -172,6 +172,7 @@ def test_a_step_that_raises_fails_the_run_with_a_sentence_and_frees_the_slot(
     runs.resume(ANNE, run.id)
     until(lambda: run.state == "failed")
     assert run.note == "Training failed (no room for 3 GB). The weights so far are kept; start it again."
+    assert runs.slot.faults == 1
     after = runs.start(ANNE, TINY)
     until(lambda: after.state == "finished")
 

@@ -8,7 +8,7 @@ our own fault: the visitor is told so, the log has the traceback, and `/health` 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -30,11 +30,21 @@ log = logging.getLogger(__name__)
 
 
 class CarefulBlocks(gr.Blocks):
-    """`gr.Blocks` whose errors are sentences and whose files go after an hour; `faults` counts our own."""
+    """`gr.Blocks` whose errors are sentences and whose files go after an hour.
 
-    def __init__(self, **options: Any) -> None:
+    Args:
+        elsewhere: how many faults of our own came about outside of the handlers.
+    """
+
+    def __init__(self, *, elsewhere: Callable[[], int] = int, **options: Any) -> None:
         super().__init__(analytics_enabled=False, delete_cache=(CACHE_SECONDS, CACHE_SECONDS), **options)
-        self.faults = 0
+        self._failed = 0  # handlers
+        self._elsewhere = elsewhere
+
+    @property
+    def faults(self) -> int:
+        """Our own faults so far, in all."""
+        return self._failed + self._elsewhere()
 
     async def preprocess_data(self, block_fn: Any, inputs: list[Any], *rest: Any, **options: Any) -> Any:
         """The handler's inputs; invalid values raise `gr.Error` with what was expected."""
@@ -67,7 +77,7 @@ class CarefulBlocks(gr.Blocks):
             sentence = own_sentence(error)
             if sentence is not None:
                 raise gr.Error(sentence, print_exception=False) from error
-            self.faults += 1
+            self._failed += 1
             log.exception("A handler failed")
             raise gr.Error(APOLOGY, title=OURS, print_exception=False) from error
 

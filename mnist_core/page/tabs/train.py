@@ -268,7 +268,7 @@ async def read_in_training(secret: str, asked: TrainingReadRequest) -> Answer | 
         run = visit.shown if visit.shown is not None and visit.shown.weights is not None else None
         classifier = run.classifier() if run is not None else shipped_classifier()
         readings = read_drawing(classifier, drawing)
-        place = min(asked.digit, len(readings) - 1)
+        place = max(0, min(asked.digit, len(readings) - 1))
         ink = readings[place].model_input if readings else None
         visit.pad.hold(drawing.image, drawing.lines, place, ink)
         return answer(drawing, readings, run.name if run is not None else "The built-in model")
