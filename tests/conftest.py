@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from bars import WATCHED, Bars
+from ports import free_port
 
 from mnist_core.runs import Runs
 from mnist_core.runs.limits import Limits
@@ -17,7 +18,11 @@ TESTS = Path(__file__).resolve().parent
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Where tests run beside each other (`-n`), each and what it starts computes with one thread."""
+    """Where tests run beside each other (`-n`), each and what it starts computes with one thread.
+
+    Gradio looks for a port from one on that nobody has: it leaves a socket open for each that is taken.
+    """
+    os.environ["GRADIO_SERVER_PORT"] = str(free_port())  # which Gradio reads as it is imported
     if hasattr(config, "workerinput"):
         os.environ["OMP_NUM_THREADS"] = "1"
         torch.set_num_threads(1)

@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 from hand import SEVEN, digit, draw, ink
 from pictures import draw as draw_on_canvas
-from proxy import documented, free_port, nginx
+from ports import free_port
+from proxy import documented, nginx
 from train_tab import LONG, step_of, train_address, until
 from visitors import OFFLINE, Visitor, run
 

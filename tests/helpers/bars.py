@@ -44,6 +44,9 @@ class Bars(DigitStore):
     def here(self) -> bool:
         return True
 
+    def warm_up(self) -> None:
+        """Nothing: bars are there at once."""
+
     def get(self, config: TrainConfig, drawn: Drawn | None = None) -> tuple[TensorDataset, TensorDataset]:
         if self.broken is not None:
             raise self.broken

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -29,13 +28,6 @@ def documented() -> str:
     """The README's nginx configuration."""
     block = README.read_text(encoding="utf-8").split("<!-- nginx -->")[1]
     return block.strip().removeprefix("```nginx\n").removesuffix("```")
-
-
-def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextlib.contextmanager
