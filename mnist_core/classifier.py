@@ -74,8 +74,9 @@ class Prediction:
 
     @property
     def closest(self) -> int | None:
-        """The guess, if it is probable enough to be worth naming."""
-        return self.guess if max(self.probabilities) >= LEAST_GUESS else None
+        """The guess, if it is sure or probable enough to be worth naming."""
+        worth = self.digit is not None or max(self.probabilities) >= LEAST_GUESS
+        return self.guess if worth else None
 
 
 class Classifier:

@@ -74,6 +74,13 @@ def test_below_the_threshold_the_guess_stays_and_the_digit_goes() -> None:
     assert unsure.probabilities == pytest.approx(sure.probabilities)
 
 
+def test_a_digit_is_named_however_low_its_threshold() -> None:
+    found = Classifier(Certain(0.3), Calibration(threshold=0.2)).predict(some_digit())
+    assert found.digit == 8 and found.closest == 8
+    unsure = Classifier(Certain(0.3), Calibration(threshold=0.4)).predict(some_digit())
+    assert unsure.guess == 8 and unsure.closest is None
+
+
 def test_the_temperature_softens_the_probabilities() -> None:
     cold, warm = (
         Classifier(Certain(0.9), Calibration(temperature=t)).predict(some_digit()).probabilities[8]
