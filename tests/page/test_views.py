@@ -8,6 +8,8 @@ from bars import TINY
 from mnist_core.config import PRESETS
 from mnist_core.engine.events import Step
 from mnist_core.engine.history import CHANCE_LOSS, FLAT_STEPS, Watch
+from mnist_core.engine.setup import initial_model
+from mnist_core.page.components.layout import what_reads
 from mnist_core.page.views.curves import POINTS, loss_plot
 from mnist_core.page.views.status import status
 from mnist_core.runs.run import Run
@@ -63,3 +65,11 @@ def test_a_curve_says_which_batches_it_shows(steps: int, name: str) -> None:
     for number in range(1, steps + 1):
         run.history.add_step(Step(number, steps, 1, number * 10, 10, 1.0, 0.5, 1.0))
     assert loss_plot(run, []).series[0].name == name
+
+
+def test_a_runs_first_weights_read_the_drawing_though_they_took_no_step() -> None:
+    """It may end before the next snapshot, and "The built-in model reads" would stay beside its curve."""
+    run = Run("Run 1", TINY)
+    before = what_reads(run)
+    run.weights = dict(initial_model(TINY).state_dict())
+    assert what_reads(run) != before

@@ -15,6 +15,7 @@ from mnist_core.page.templates import render
 from mnist_core.page.views import results, status
 from mnist_core.page.views.curves import loss_plot, trace_plot
 from mnist_core.runs import SHIPPED, Runs, Visit
+from mnist_core.runs.run import Run
 
 Updates = dict[gr.Component, Any]
 
@@ -87,7 +88,7 @@ class Layout:
             ),
             self.plot: loss_plot(run, compared),
             self.trace: trace_plot(run),
-            self.reading: [run.id, run.name, run.weights_step, run.calibration is not None] if run else None,
+            self.reading: what_reads(run) if run else None,
             self.said: status.announcement(run),
         }
         if panel:
@@ -116,3 +117,9 @@ class Layout:
         trained = [(run.name, run.id) for run in learned]
         names = [("the built-in model", SHIPPED), *trained]
         return gr.update(choices=names, value=choice, visible=bool(trained))
+
+
+def what_reads(run: Run) -> list[Any]:
+    """What the answer beside a run depends on; until it has weights the built-in model reads."""
+    step = run.weights_step if run.weights is not None else None
+    return [run.id, run.name, step, run.calibration is not None]
