@@ -11,7 +11,9 @@ from mnist_core.engine.history import CHANCE_LOSS, FLAT_STEPS, Watch
 from mnist_core.engine.setup import initial_model
 from mnist_core.page.components.layout import what_reads
 from mnist_core.page.views.curves import POINTS, loss_plot
+from mnist_core.page.views.results import results
 from mnist_core.page.views.status import status
+from mnist_core.runs import SHIPPED, Visit
 from mnist_core.runs.run import Run
 
 
@@ -73,3 +75,14 @@ def test_a_runs_first_weights_read_the_drawing_though_they_took_no_step() -> Non
     before = what_reads(run)
     run.weights = dict(initial_model(TINY).state_dict())
     assert what_reads(run) != before
+
+
+def test_the_table_has_a_runs_pace_once_it_stands_still() -> None:
+    """It isn't rendered at every step: a run that trained had another pace there than in the line above."""
+    visit, run = Visit(), flat(3, "running")
+    run.weights = dict(initial_model(TINY).state_dict())
+    visit.runs[run.id] = run
+    pace = f">{96 / 0.3:,.0f}<"
+    assert pace not in results(visit, run, None, SHIPPED)
+    run.state = "stopped"
+    assert pace in results(visit, run, None, SHIPPED)

@@ -75,7 +75,9 @@ def _runs(visit: Visit, shown: Run, choice: str) -> dict[str, Any]:
 
 
 def _row(run: Run, visit: Visit, shown: Run, choice: str) -> dict[str, Any]:
-    last, test, rate, reached = run.history.last, run.evaluation, images_per_second(run), run.history.reached
+    test, reached = run.evaluation, run.history.reached
+    # The table isn't rendered at every step: while the run trains, the line under its buttons counts.
+    last, rate = (None, None) if run.active else (run.history.last, images_per_second(run))
     numbers = (
         str(run.config.seed),
         f"{test.accuracy:.2%} of {test.n:,}" if test else run.state,
