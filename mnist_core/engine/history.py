@@ -161,9 +161,11 @@ class History:
                     self.reached.setdefault(goal, self.last.seconds)
 
     def add_change(self, said: str) -> None:
-        """Record a change made during the run, up to `CHANGES` of them."""
-        if len(self.changes) < CHANGES:
-            self.changes.append((self.last.step if self.last is not None else 0, said))
+        """Record a change made during the run, up to `CHANGES` of them; of one step's, the last counts."""
+        step, what = self.last.step if self.last is not None else 0, said.split()[::2]
+        others = [each for each in self.changes if each[0] != step or each[1].split()[::2] != what]
+        if len(others) < CHANGES:
+            self.changes = [*others, (step, said)]
 
     def batches_shown(self, wanted: int) -> str:
         """Which batches' losses are among `losses.rows(wanted)`, in words for a plot's legend."""

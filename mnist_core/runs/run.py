@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -168,7 +168,7 @@ class Run:
     def advance(self) -> Event:
         """Do the work up to the next event, and record the event."""
         assert self._events is not None
-        change = self._changes.popleft() if self._changes and self.history.last else None
+        change = self._change_due() if self.history.last else None
         event = self._events.send(change)  # None asks for the next one and changes nothing
         self.testing = (event.done, event.n) if isinstance(event, Testing) else None
         if isinstance(event, Step):
@@ -187,6 +187,15 @@ class Run:
         self.learning_rate = change.learning_rate or self.learning_rate
         self.momentum = self.momentum if change.momentum is None else change.momentum
         self.history.add_change(said)
+
+    def _change_due(self) -> Change | None:
+        """All that was changed since the last event, as one: a slider sends many values between two steps."""
+        due = None
+        while self._changes:
+            newest = self._changes.popleft()
+            kept = {name: value for name, value in vars(newest).items() if value is not None}
+            due = replace(due or newest, **kept)
+        return due
 
     def look(self) -> None:
         """Take a snapshot, and read the drawing on the visitor's pad with it."""

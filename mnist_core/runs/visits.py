@@ -40,6 +40,12 @@ class Visit:
         return next((run for run in list(self.runs.values()) if run.active), None)
 
     @property
+    def under_way(self) -> Run | None:
+        """The run that a change of the recipe reaches: the active one, else the shown one if it is paused."""
+        paused = self.shown if self.shown is not None and self.shown.state == "paused" else None
+        return self.active or paused
+
+    @property
     def shown(self) -> Run | None:
         """The run that the Train tab shows: the one chosen, else the newest."""
         newest = next(reversed(list(self.runs.values())), None)

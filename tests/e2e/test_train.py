@@ -72,6 +72,27 @@ def test_a_run_paused_stepped_and_resumed_on_the_page_has_the_losses_of_an_unint
     assert page.faults == other.faults == []
 
 
+def test_a_rate_chosen_while_the_run_is_paused_holds_from_the_next_step_on(
+    open_train: Callable[..., Any], tmp_path: Path
+) -> None:
+    page = open_train(train_size=SHORT.train_size, epochs=SHORT.epochs)
+    page.locator("#train-start").click()
+    until(page, lambda: step_of(page) >= 3)
+    page.locator("#train-pause").click()
+    until_state(page, "paused")
+    paused_at = step_of(page)
+    page.locator("#course").get_by_text("Change the recipe").click()
+    with page.expect_response(lambda response: "/run/" in response.url or "/queue/" in response.url):
+        page.get_by_label("Learning rate", exact=True).first.fill("0.05")
+        page.keyboard.press("Enter")
+    page.locator("#train-step").click()
+    until(page, lambda: state_of(page) == "paused" and step_of(page) == paused_at + 1)
+    page.get_by_role("button", name="Export").click()
+    history = save(page, "History (.csv)", tmp_path).read_text(encoding="utf-8")
+    assert history.splitlines()[-1].split(",")[4] == "0.05"
+    assert page.faults == []
+
+
 def test_the_plot_moves_twice_a_second_stop_answers_at_once_and_the_weights_read_the_pad(
     open_train: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:

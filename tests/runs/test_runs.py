@@ -100,6 +100,24 @@ def test_momentum_changes_while_sgd_with_momentum_runs(make_runs: Callable[..., 
     assert run.state == "running"
 
 
+def test_a_paused_run_takes_the_last_of_many_changes_at_its_next_step(make_runs: Callable[..., Runs]) -> None:
+    """A slider sends many on its way."""
+    runs = make_runs()
+    run = runs.start(ANNE, replace(LONG, optimizer="momentum", learning_rate=0.01))
+    until(done_some(run))
+    runs.pause(ANNE, run.id)
+    under_way, step = runs.visit(ANNE).under_way, run.history.last.step
+    assert under_way is run
+    for recipe in ({"momentum": 0.5}, {"learning_rate": 0.02}, {"learning_rate": 0.03}):
+        runs.follow_recipe(ANNE, run.id, replace(run.config, **{"momentum": run.momentum, **recipe}))
+    assert run.history.changes == [(step, "momentum 0.5"), (step, "rate 0.03")]
+    runs.resume(ANNE, run.id, single_step=True)
+    until(lambda: run.state == "paused" and run.history.last.step == step + 1)
+    assert run.history.last.learning_rate == 0.03
+    runs.stop(ANNE, run.id)
+    assert runs.visit(ANNE).under_way is None
+
+
 def test_one_run_trains_at_a_time_and_the_next_knows_its_place(make_runs: Callable[..., Runs]) -> None:
     runs = make_runs()
     first, second = runs.start(ANNE, LONG), runs.start(BEN, TINY)

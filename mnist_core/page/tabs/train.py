@@ -196,9 +196,9 @@ class Handlers:
 
     def choose(self, secret: str, recipe: TrainConfig) -> gr.Button:
         """Estimate the recipe's time; change the rate of a run under way."""
-        visit = registry().visit(secret)
-        if visit.active is not None and visit.active.kind == "trained":
-            registry().follow_recipe(secret, visit.active.id, recipe)
+        run = registry().visit(secret).under_way
+        if run is not None and run.kind == "trained":
+            registry().follow_recipe(secret, run.id, recipe)
         return gr.Button(f"Train · about {status.span(max(1, registry().pace.seconds(recipe)))}")
 
     def open(self, secret: str, choice: str, request: gr.Request) -> Updates:
