@@ -86,3 +86,23 @@ def test_the_table_has_a_runs_pace_once_it_stands_still() -> None:
     assert pace not in results(visit, run, None, SHIPPED)
     run.state = "stopped"
     assert pace in results(visit, run, None, SHIPPED)
+
+
+def exported(kind: str, *changes: str) -> str:
+    """The open panel "Export" of a run."""
+    visit, run = Visit(), Run("Run 1", TINY, kind=kind)
+    visit.panel, run.state, run.weights = "export", "finished", dict(initial_model(TINY).state_dict())
+    for said in changes:
+        run.history.add_change(said)
+    visit.runs[run.id] = run
+    return results(visit, run, None, SHIPPED)
+
+
+def test_a_script_is_offered_for_what_it_repeats_and_says_what_it_leaves_out() -> None:
+    assert "Changed on the way" not in exported("trained") and "Copy as Python" in exported("trained")
+    assert (
+        "# This keeps the values that the run began with. Changed on the way: rate 0.2 after step 0.\n"
+        in (exported("trained", "rate 0.2"))
+    )
+    assert "Copy as Python" not in exported("fine-tuned") and "recipe.json" in exported("fine-tuned")
+    assert not [word for word in ("Python", "recipe.json", "history.csv") if word in exported("uploaded")]

@@ -138,5 +138,15 @@ def _export(run: Run) -> dict[str, Any]:
         "weights": weights_file(run),
         "recipe": json.dumps(run.config.to_dict(), indent=2).encode(),
         "history": run.history.to_csv().encode(),
-        "script": as_python(run.config),
+        "script": _script(run),
+        "uploaded": run.kind == "uploaded",  # nobody here knows how they were trained
     }
+
+
+def _script(run: Run) -> str:
+    """What repeats the run; nothing does for weights that began elsewhere."""
+    if run.kind != "trained":
+        return ""
+    changes = "; ".join(f"{said} after step {step}" for step, said in run.history.changes)
+    warning = f"# This keeps the values that the run began with. Changed on the way: {changes}.\n\n"
+    return (warning if changes else "") + as_python(run.config)
