@@ -23,7 +23,7 @@ def activation(kind: str, slope: float, at: float) -> Scene:
         "sigmoid": torch.sigmoid,
         "tanh": torch.tanh,
         "ReLU": F.relu,
-        "leaky ReLU": lambda x: F.leaky_relu(x, slope),
+        "leaky ReLU": lambda x: F.leaky_relu(x, slope) + 0.0,  # no slope would leave a zero with a minus
     }
     left, right = torch.linspace(-5, 0, 101), torch.linspace(0.05, 5, 100)
     # The derivatives of ReLU and of its leaky form jump at 0: a place right beside it keeps the line upright.
@@ -91,6 +91,11 @@ def linear_stack(depth: int, between: str, seed: int) -> Scene:
         if apart < 1e-4
         else "The non-linearities make it a curve that no single linear layer can draw."
     )
+    stacked = (
+        f"{depth} linear layers with {'no activation' if between == 'none' else between} in between"
+        if depth > 1
+        else "1 linear layer, with nothing in between"
+    )
     lines = [("the stack", y), ("one linear layer", single)]
     return Scene(
         parts=[
@@ -115,10 +120,8 @@ def linear_stack(depth: int, between: str, seed: int) -> Scene:
                 for name, values in lines
             ],
         ),
-        said=f"{depth} linear layer{'' if depth == 1 else 's'} with "
-        f"{'no activation' if between == 'none' else between} in between, against y = ax + b with "
-        f"a = {exact(matrix.item())} and b = {exact(shift.item())}: they differ by at most "
-        f"{apart:.2g}. {verdict}",
+        said=f"{stacked}, against y = ax + b with a = {exact(matrix.item())} and b = {exact(shift.item())}: "
+        f"they differ by at most {apart:.2g}. {verdict}",
     )
 
 

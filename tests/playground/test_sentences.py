@@ -153,6 +153,17 @@ def test_an_activations_value_derivative_and_range(kind: str, x: float) -> None:
     assert float(high) == pytest.approx(function(5), abs=5e-5)
 
 
+def test_a_zero_has_no_minus_where_leaky_relu_has_no_slope() -> None:
+    said = TOYS["activation"].scene(kind="leaky ReLU", at=-5.0, slope=0.0).said
+    assert "gives 0.0000 and its derivative is 0.0000. " in said and "range from 0 to 5" in said
+
+
+@pytest.mark.parametrize("between", ["none", "ReLU"])
+def test_a_single_layer_has_nothing_in_between(between: str) -> None:
+    said = TOYS["linear_stack"].scene(depth=1, between=between).said
+    assert said.startswith("1 linear layer, with nothing in between, against y = ax + b")
+
+
 @pytest.mark.parametrize("surface", ["bowl", "long valley"])
 def test_the_optimizers_rates_and_what_plain_sgd_reaches(surface: str) -> None:
     curves = {"bowl": (1.0, 1.0), "long valley": (0.1, 4.0)}[surface]
