@@ -6,18 +6,22 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from bars import ANNE, BEN, LONG, TINY, WATCHED, bars, done_some, losses, until
 from PIL import Image
+from torch.utils.data import TensorDataset
 
 from mnist_core import ConvNet, TrainConfig, checkpoint
+from mnist_core.classifier import Prediction
 from mnist_core.engine.events import Step
 from mnist_core.engine.setup import initial_model
 from mnist_core.inference import predict
 from mnist_core.runs import Runs
+from mnist_core.runs.examine import examine
 from mnist_core.runs.run import Run
 
 
@@ -88,6 +92,24 @@ def test_an_examination_counts_every_test_digit_and_shows_the_surest_mistakes_fi
     assert torch.equal(found.confusion, run.evaluation.confusion)
     first = found.worst[0]
     assert np.array_equal(first.picture, bars(50).images[first.index].numpy())
+
+
+def test_mistakes_are_shown_as_the_page_reads_them_the_surest_first() -> None:
+    model, images = initial_model(TINY), torch.zeros(4, 1, 28, 28)
+    said = int(predict(model, images)[0].argmax())
+    truth = (said + 1) % 10
+
+    def reading(digit: int, sure: float) -> Prediction:
+        spread = [sure if each == digit else (1 - sure) / 9 for each in range(10)]
+        return Prediction(digit, spread, np.zeros((28, 28), np.uint8), digit)
+
+    two = [reading(truth, 0.7), reading(1, 0.6)]
+    read = iter([[reading(said, 0.5)], two, [reading(truth, 0.9)], [reading(said, 0.8)]])
+    page = SimpleNamespace(model=model, read=lambda picture: next(read))
+    found = examine(page, TensorDataset(images, torch.full((4,), truth)), 0, None)
+    assert found.mistakes == 4
+    shown = [(mistake.said, mistake.confidence) for mistake in found.worst]
+    assert shown == [(str(said), 0.8), (f"{truth}1", 0.6), (str(said), 0.5)]
 
 
 def test_an_examination_is_of_the_newest_weights(make_runs: Callable[..., Runs]) -> None:

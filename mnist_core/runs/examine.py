@@ -24,8 +24,8 @@ class Mistake:
         index: among the test digits.
         picture: (28, 28) uint8, as the network saw it.
         truth: its label.
-        said: what is read in the picture anywhere on the page: a digit, or a question mark.
-        confidence: the probability of the likeliest digit, from 0 to 1.
+        said: what is read in the picture anywhere on the page: digits, or a question mark.
+        confidence: the probability of the likeliest digit, from 0 to 1; of several, the least sure one's.
     """
 
     index: int
@@ -73,7 +73,10 @@ def examine(
     found = []
     for i, picture in zip(worst.tolist(), pictures, strict=True):
         values = as_values(classifier.read(picture))
-        found.append(
-            Mistake(i, picture, int(labels[i]), values["number"] or "?", max(values["probabilities"]))
-        )
-    return Examination(step, calibration, cells.reshape(CLASSES, CLASSES), len(wrong), found)
+        sureness = min((max(each["probabilities"]) for each in values["digits"]), default=1 / CLASSES)
+        found.append(Mistake(i, picture, int(labels[i]), values["number"] or "?", sureness))
+    # As the page reads them some are less sure, and a few may be right.
+    shown = sorted(
+        (each for each in found if each.said != str(each.truth)), key=lambda each: -each.confidence
+    )
+    return Examination(step, calibration, cells.reshape(CLASSES, CLASSES), len(wrong), shown)
