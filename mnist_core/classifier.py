@@ -293,6 +293,11 @@ def as_values(readings: list[Prediction]) -> dict[str, Any]:
     return values
 
 
+def sureness(values: dict[str, Any]) -> float:
+    """How probable the likeliest digit of `as_values` is; of several read, the least sure one's."""
+    return min((max(each["probabilities"]) for each in values["digits"]), default=1 / CLASSES)
+
+
 def _values(prediction: Prediction) -> dict[str, Any]:
     names = ("digit", "probabilities", "guess", "reason")
     return {name: getattr(prediction, name) for name in names}

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.utils.data import TensorDataset
 
-from mnist_core.classifier import Classifier, as_values
+from mnist_core.classifier import Classifier, as_values, sureness
 from mnist_core.imaging.preprocess import denormalise
 from mnist_core.inference import Calibration, predict
 from mnist_core.model import CLASSES
@@ -73,8 +73,7 @@ def examine(
     found = []
     for i, picture in zip(worst.tolist(), pictures, strict=True):
         values = as_values(classifier.read(picture))
-        sureness = min((max(each["probabilities"]) for each in values["digits"]), default=1 / CLASSES)
-        found.append(Mistake(i, picture, int(labels[i]), values["number"] or "?", sureness))
+        found.append(Mistake(i, picture, int(labels[i]), values["number"] or "?", sureness(values)))
     # As the page reads them some are less sure, and a few may be right.
     shown = sorted(
         (each for each in found if each.said != str(each.truth)), key=lambda each: -each.confidence

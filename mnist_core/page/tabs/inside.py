@@ -13,7 +13,7 @@ import gradio as gr
 import numpy as np
 from pydantic import BaseModel, Field, model_validator
 
-from mnist_core.classifier import Classifier, Prediction, as_values
+from mnist_core.classifier import Classifier, Prediction, as_values, sureness
 from mnist_core.data import load_mnist
 from mnist_core.datasets.digits import Digits
 from mnist_core.datasets.download import DataError, mnist_is_here
@@ -214,7 +214,7 @@ def _read_again(classifier: Classifier, edit: Edit) -> str:
     again = as_values(classifier.read(edit.picture))
     if again["number"] is None:
         return "Read again, it is no longer sure of any digit."
-    return f"Read again, it is a {again['number']} with {percent(max(again['probabilities']))}."
+    return f"Read again, it is a {again['number']} with {percent(sureness(again))}."
 
 
 def _nearest(classifier: Classifier, picture: np.ndarray, order: np.ndarray, request: ViewRequest) -> Reason:
