@@ -66,6 +66,23 @@ test("a server that is busy is asked again, less and less often, until it answer
   mock.timers.reset();
 });
 
+test("once a server has answered, the next time that it is busy is waited for as the first was", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  const { answers, ask } = server();
+  const changed = latestOnly(ask, () => {});
+  for (const _ of ["first", "second"]) {
+    changed();
+    answers.at(-1).reject(new Unanswered("503", true));
+    await settled();
+    const before = answers.length;
+    mock.timers.tick(1000);
+    assert.equal(answers.length, before + 1);
+    answers.at(-1).resolve("answer");
+    await settled();
+  }
+  mock.timers.reset();
+});
+
 test("what another window superseded is asked for again", async () => {
   mock.timers.enable({ apis: ["setTimeout"] });
   const { answers, ask } = server();

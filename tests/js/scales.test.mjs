@@ -18,9 +18,18 @@ test("linear ticks are round and within the axis", () => {
   assert.deepEqual(linearTicks(0.1, 0.9, 4), [0.2, 0.4, 0.6, 0.8]);
 });
 
+test("a low axis has more than a single tick beside its first", () => {
+  assert.deepEqual(linearTicks(0, 1.06, 2), [0, 0.5, 1]);
+});
+
 test("log ticks are powers of ten, with 2 and 5 times them where the axis is short", () => {
   assert.deepEqual(logTicks(1, 1000), [1, 10, 100, 1000]);
   assert.deepEqual(logTicks(1, 10), [1, 2, 5, 10]);
+});
+
+test("of many powers of ten a log axis names every second or third, so that no two overlap", () => {
+  assert.deepEqual(logTicks(1, 1e9), [1, 1e2, 1e4, 1e6, 1e8]);
+  assert.deepEqual(logTicks(1, 1e15), [1, 1e3, 1e6, 1e9, 1e12, 1e15]);
 });
 
 test("a log axis leaves out what it cannot show and keeps equal ratios equally far apart", () => {

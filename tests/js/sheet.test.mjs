@@ -80,6 +80,23 @@ test("the stroke in hand is sent too, at most every 60 milliseconds", async () =
   mock.timers.reset();
 });
 
+test("an update that is ready late does not replace a newer one", async () => {
+  const { Response } = globalThis;
+  const packed = []; // settles each update's ink, in order
+  globalThis.Response = class {
+    arrayBuffer = () => new Promise((done) => packed.push(() => done(new ArrayBuffer(0))));
+  };
+  const sheet = createSheet(storage());
+  draw(sheet, 200, 200);
+  draw(sheet, 500, 700);
+  globalThis.Response = Response;
+  for (const place of [1, 0]) {
+    packed[place]();
+    await new Promise(setImmediate);
+    assert.equal(sheet.latest().number, 2);
+  }
+});
+
 test("undo, redo and clear are one update each, and none where there is nothing to do", async () => {
   const sheet = createSheet(storage());
   await sent(sheet, () => draw(sheet, 200, 200));
@@ -109,6 +126,15 @@ test("a picture is one update, of its own pixels, and its boxes come back where 
   assert.deepEqual(marks.at(-1), [{ box: [0.15, 0.325, 0.5, 0.675], name: "4", chosen: true }]);
   const drawnOver = await sent(sheet, () => draw(sheet, 200, 200));
   assert.deepEqual(drawnOver.sheet, [560, 560]);
+});
+
+test("a picture takes the place of what was drawn, and one undo brings that back", async () => {
+  const sheet = createSheet(storage());
+  const { crop } = await sent(sheet, () => draw(sheet, 200, 200));
+  await sheet.paint("data:,");
+  while (sheet.latest().number < sheet.begun()) await new Promise(setImmediate);
+  assert.deepEqual(sheet.latest().sheet, [20, 10]);
+  assert.deepEqual((await sent(sheet, sheet.undo)).crop, crop);
 });
 
 test("the first pad has what was kept sent; one that joins later sends nothing again", async () => {
