@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -13,7 +15,7 @@ import PIL.Image
 import pytest
 from small_page import API, call, sentence
 
-from mnist_core.page.http.bodies import DEPTH, RequestError, parse
+from mnist_core.page.http.bodies import DEPTH, RequestError, check_call, parse
 from mnist_core.page.http.intake import Caps, Intake
 
 
@@ -131,6 +133,23 @@ def test_uploads_of_all_visitors_together_are_capped_by_the_hour() -> None:
     intake.count_upload(40)
     with pytest.raises(RequestError, match="in the last hour"):
         intake.count_upload(1)
+
+
+def test_an_upload_counts_for_an_hour() -> None:
+    intake = Intake(Caps(upload_bytes_per_hour=100))
+    now = time.monotonic()
+    intake.uploads.extend([(now - 3601, 100), (now - 3000, 60)])
+    intake.count_upload(40)
+    with pytest.raises(RequestError, match="in the last hour"):
+        intake.count_upload(1)
+
+
+def test_of_a_file_only_its_path_goes_on_and_no_address_to_fetch_it_from() -> None:
+    functions = {0: SimpleNamespace(api_name="width", fn=len, cancels=(), inputs=[None])}
+    for url, kept in (("http://127.0.0.1:9/x", {}), ("data:,", {"url": "data:,"})):
+        given = {"path": "/tmp/x.png", "url": url}
+        call = check_call({"data": [[given]], "session_hash": "abc"}, "width", functions)
+        assert call["data"] == [[{"path": "/tmp/x.png"} | kept]]
 
 
 def test_caps_come_from_the_environment_and_must_be_numbers(monkeypatch: pytest.MonkeyPatch) -> None:

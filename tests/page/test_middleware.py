@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import httpx
 import pytest
 from small_page import API, MINE, ask, call, sentence
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.routing import Route
+from starlette.testclient import TestClient
 
 from mnist_core.page.http.errors import APOLOGY
+from mnist_core.page.http.intake import Caps
+from mnist_core.page.http.middleware import Guard
 
 
 def test_an_honest_call_is_answered(client: httpx.Client) -> None:
@@ -51,8 +61,31 @@ def test_answers_carry_headers_that_let_only_the_page_itself_frame_it(client: ht
         assert headers["referrer-policy"] == "no-referrer"
         assert headers["content-security-policy"].endswith("; frame-ancestors 'self'")
         assert "connect-src 'self' data: blob:;" in headers["content-security-policy"]
+        assert "object-src 'none';" in headers["content-security-policy"]
+        assert all(f"{name}=()" in headers["permissions-policy"] for name in ("camera", "microphone"))
         assert "x-frame-options" not in headers
     assert "sandbox" in client.get(f"{API}/file=/x").headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("origin", ["https://a.example", "null"])
+def test_no_page_of_another_site_reads_an_answer(client: httpx.Client, origin: str) -> None:
+    """A file that was opened from the disk is such a page too: its origin is "null"."""
+    ours = str(client.base_url).rstrip("/")
+    for sender, allowed in ((ours, ours), (origin, None)):
+        answer = client.get("/config", headers={"origin": sender})
+        assert answer.headers.get("access-control-allow-origin") == allowed
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EDQUOT])
+def test_a_disk_that_takes_nothing_is_no_fault_and_told_with_a_sentence(number: int) -> None:
+    def full(request: Request) -> None:
+        raise OSError(number, os.strerror(number))
+
+    page = Starlette(routes=[Route("/theme.css", full)], middleware=[Middleware(Guard, Caps())])
+    page.get_blocks = lambda: None
+    with TestClient(page) as client:
+        assert "disk is full or read-only" in sentence(client.get("/theme.css"), 503)
+        assert client.get("/health").json()["faults"] == 0
 
 
 def test_a_stream_tells_nginx_to_pass_it_on_as_it_comes(client: httpx.Client) -> None:

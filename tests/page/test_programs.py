@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 from small_page import API, CAPS, MINE, OTHERS, sentence
 
 from mnist_core.page.http.agents import message_id, offer_only
+from mnist_core.page.http.api import predict
 from mnist_core.page.http.errors import APOLOGY
 
 FILE = {"path": "http://127.0.0.1:9/x.png", "meta": {"_type": "gradio.FileData"}}
@@ -107,6 +110,14 @@ def _result(answer: httpx.Response) -> Any:
 def _call_tool(name: str, **arguments: Any) -> dict[str, Any]:
     call = {"name": name, "arguments": arguments}
     return {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": call}
+
+
+def test_a_picture_of_another_kind_than_those_promised_is_not_opened(tmp_path: Path) -> None:
+    for kind in ("tiff", "ppm"):
+        path = tmp_path / f"picture.{kind}"
+        Image.new("L", (28, 28)).save(path)
+        with pytest.raises(ValueError, match=r"Send a whole PNG, JPEG, WEBP, GIF, BMP file"):
+            predict(str(path))
 
 
 LIST = {"jsonrpc": "2.0", "id": "first", "method": "tools/list"}

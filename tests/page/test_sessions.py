@@ -63,6 +63,13 @@ def test_sessions_forget_the_longest_unused_but_never_an_open_one() -> None:
     assert len(sessions) == 2
 
 
+def test_a_session_that_is_used_again_is_not_the_longest_unused() -> None:
+    sessions = Sessions(2)
+    for session in ("a", "b", "a", "c"):
+        assert sessions.admits(session, b"1")
+    assert not sessions.admits("a", b"9")  # it was b that made room
+
+
 def test_no_answer_and_no_log_line_shows_a_secret(
     client: httpx.Client, caplog: pytest.LogCaptureFixture
 ) -> None:
