@@ -91,25 +91,28 @@ Judge = Callable[[list[Piece]], NDArray[np.float64]]
 
 def atoms(ink: np.ndarray) -> tuple[list[Piece], list[Piece]]:
     """The connected components of ink (H, W), left to right by their middles: possible signs, and specks."""
-    parts = components(ink > FAINTEST)
-    if not len(parts):
+    if ink.max(initial=0) <= FAINTEST:
         return [], []
+    inked = _crop(ink, (0, 0, 0, 0))
+    parts = components(inked.ink > FAINTEST)
     sizes = np.maximum(parts.boxes[:, 2] - parts.boxes[:, 0], parts.boxes[:, 3] - parts.boxes[:, 1])
     large = sizes >= SPECK * sizes.max()
     chosen = []
     for some in (large, ~large & (sizes >= DUST * sizes.max())):
         found = np.flatnonzero(some)
         largest = found[np.argsort(-parts.areas[found], kind="stable")][:MOST_ATOMS]
-        pieces = [_component(ink, parts, part) for part in largest.tolist()]
+        pieces = [_component(inked, parts, part) for part in largest.tolist()]
         chosen.append(sorted(pieces, key=lambda piece: piece.box[0] + piece.box[2]))
     return chosen[0], chosen[1]
 
 
-def _component(ink: np.ndarray, parts: Components, part: int) -> Piece:
-    left, top, right, bottom = (int(edge) for edge in parts.boxes[part])
+def _component(inked: Piece, parts: Components, part: int) -> Piece:
+    left, top, right, bottom = parts.boxes[part].tolist()
     window = (slice(top, bottom), slice(left, right))
+    x, y = inked.box[:2]
     return Piece(
-        np.where(parts.labels[window] == part, ink[window], 0).astype(np.uint8), (left, top, right, bottom)
+        np.where(parts.labels[window] == part, inked.ink[window], np.uint8(0)),
+        (x + left, y + top, x + right, y + bottom),
     )
 
 
