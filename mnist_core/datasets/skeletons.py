@@ -23,15 +23,20 @@ def thin(pictures: NDArray[np.bool_]) -> NDArray[np.bool_]:
     Args:
         pictures: True where there is ink, and nowhere at the border.
     """
-    ink = pictures.copy()
+    ink = pictures.copy(order="C")
+    pixels = ink.reshape(-1)  # the same memory
+    offsets = [dy * ink.shape[2] + dx for dy, dx in _AROUND]
+    inked = np.flatnonzero(pixels)
     before = -1
-    while (left := int(np.count_nonzero(ink))) != before:
-        before = left
+    while len(inked) != before:
+        before = len(inked)
         for removable in _REMOVABLE:
-            around = np.zeros(ink.shape, np.uint8)
-            for bit, (dy, dx) in enumerate(_AROUND):
-                around |= np.roll(ink, (-dy, -dx), (1, 2)).view(np.uint8) << bit
-            ink &= ~removable[around]
+            around = np.zeros(len(inked), np.uint8)
+            for bit, offset in enumerate(offsets):
+                around |= pixels[inked + offset].astype(np.uint8) << bit
+            removed = removable[around]
+            pixels[inked[removed]] = False
+            inked = inked[~removed]
     return ink
 
 

@@ -82,6 +82,7 @@ def draw_strings(
         drawn: called with the number of pieces so far.
     """
     copies = traced(mnist)
+    _typeset()  # once, and every process that is forked has them
     blocks = [(seed, start, min(BLOCK, n - start)) for start in range(0, n, BLOCK)]
     parts, so_far = [], 0
     with concurrent.futures.ProcessPoolExecutor(
