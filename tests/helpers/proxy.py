@@ -1,4 +1,4 @@
-"""nginx on this machine's own addresses, with a configuration of the test's or the README's."""
+"""nginx on this machine's own addresses, with a configuration of the test's or the one that owners are given."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+HOSTING = Path(__file__).resolve().parents[2] / "mnist_core" / "page" / "HOSTING.md"
 _WHOLE = """
 daemon off; error_log {folder}/error.log; pid {folder}/pid; worker_processes 1;
 events {{ worker_connections 1024; }}
@@ -25,8 +25,8 @@ http {{
 
 
 def documented() -> str:
-    """The README's nginx configuration."""
-    block = README.read_text(encoding="utf-8").split("<!-- nginx -->")[1]
+    """The nginx configuration that owners are given."""
+    block = HOSTING.read_text(encoding="utf-8").split("<!-- nginx -->")[1]
     return block.strip().removeprefix("```nginx\n").removesuffix("```")
 
 
