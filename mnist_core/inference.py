@@ -186,5 +186,5 @@ def device_named(name: str | torch.device) -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device).item()  # nothing comes back from "meta"
     except (RuntimeError, AssertionError, ImportError, TypeError) as error:
-        raise ValueError(f"There is no device {name!r} here; use cpu, cuda, mps or auto.") from error
+        raise ValueError(f"There is no device {name!r} here; use cpu, cuda or mps.") from error
     return device

@@ -88,7 +88,7 @@ def test_answers_that_are_no_numbers_are_never_given(ask, weight: str, value: fl
 
 @pytest.mark.parametrize("name", ["gpu", "meta", "hpu", "cuda:99", "", 3.5, None])
 def test_a_device_that_is_not_here_is_refused_by_name(name: object) -> None:
-    says = "There is no device .* here; use cpu, cuda, mps or auto"
+    says = "There is no device .* here; use cpu, cuda or mps"
     with pytest.raises(ValueError, match=says):
         Classifier.load(device=name)  # type: ignore[arg-type]
     if name:

@@ -15,7 +15,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
-from mnist_core.page.views.percent import percent
+from mnist_core.page.views.percent import percent, share
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 
@@ -50,4 +50,4 @@ _environment = Environment(
     # The files do not change while the page is served: a template is looked for once, not at every update.
     auto_reload=False,
 )
-_environment.filters.update(png=png, data_url=data_url, number=format, percent=percent)
+_environment.filters.update(png=png, data_url=data_url, number=format, percent=percent, share=share)

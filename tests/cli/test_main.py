@@ -28,8 +28,8 @@ def test_a_wrong_command_says_how_it_is_used(arguments: list[str], capsys) -> No
     ("status", "arguments", "says"),
     [
         (2, ["train", "--epochs=0"], "epochs must be a number from 0.01 to 100; got 0.0."),
-        (2, ["train", "--device=abacus"], "There is no device 'abacus' here; use cpu, cuda, mps or auto."),
-        (2, ["test", "--device=abacus"], "There is no device 'abacus' here; use cpu, cuda, mps or auto."),
+        (2, ["train", "--device=abacus"], "There is no device 'abacus' here; use cpu, cuda or mps."),
+        (2, ["test", "--device=abacus"], "There is no device 'abacus' here; use cpu, cuda or mps."),
         (
             1,
             ["test", "--weights=/nowhere.pt"],

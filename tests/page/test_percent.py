@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mnist_core.page.views.percent import percent
+from mnist_core.page.views.percent import percent, share
 
 
 @pytest.mark.parametrize(
@@ -13,3 +13,7 @@ from mnist_core.page.views.percent import percent
 )
 def test_a_probability_is_never_written_as_0_or_100_percent(probability: float, text: str) -> None:
     assert percent(probability) == f"{text}\u202f%"
+
+
+def test_what_was_counted_is_written_with_so_many_digits_and_may_be_all() -> None:
+    assert (share(0.98765, 2), share(1.0, 1), share(0.0)) == ("98.77\u202f%", "100.0\u202f%", "0\u202f%")

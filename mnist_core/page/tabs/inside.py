@@ -34,7 +34,7 @@ from mnist_core.page.components.view import View
 from mnist_core.page.http.routes import FROM_PAGES, json_route
 from mnist_core.page.templates import render
 from mnist_core.page.threads import Latest
-from mnist_core.page.views.percent import percent
+from mnist_core.page.views.percent import percent, share
 from mnist_core.runs import SHIPPED
 
 KNOWN = 2000  # training images among which the nearest are looked for
@@ -202,7 +202,7 @@ def _edit(classifier: Classifier, picture: np.ndarray, order: np.ndarray, reques
         if count
     ]
     said = (
-        f"To make it a {edit.digit}, {' and '.join(deeds)} as wide as your pen: {edit.change:.0%} of the "
+        f"To make it a {edit.digit}, {' and '.join(deeds)} as wide as your pen: {share(edit.change)} of the "
         f"ink. {_read_again(classifier, edit)} Solid rings are drawn, dashed rings erased."
     )
     dabs = [[dab.row, dab.column, dab.drawn] for dab in edit.dabs]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mnist_core.model import CLASSES
 from mnist_core.page.components.chart import Plot, Series
-from mnist_core.page.views.percent import percent
+from mnist_core.page.views.percent import percent, share
 from mnist_core.runs.run import Run
 
 POINTS = 300  # of a curve on the page
@@ -26,12 +26,12 @@ def loss_plot(run: Run | None, compared: list[Run]) -> Plot:
         ),
         Series(name="training", points=[(r[0], r[3]) for r in rows]),
         Series(
-            name="test" + (f" {tests[-1].accuracy:.1%}" if tests else ""),
+            name="test" + (f" {share(tests[-1].accuracy, 1)}" if tests else ""),
             points=[(test.step, test.loss) for test in tests],
             colour=2,
             dash="6 4",
             dots=True,
-            notes=[f"{test.accuracy:.2%} right" for test in tests],
+            notes=[f"{share(test.accuracy, 2)} right" for test in tests],
         ),
     ]
     return Plot(
@@ -74,7 +74,7 @@ def _said(run: Run) -> str:
     if last is None:
         return f"{run.name}: no step yet."
     said = f"{run.name}: training loss {run.history.smoothed:.3f} after {last.step:,} of {last.steps:,} steps"
-    return said + (f", {test.accuracy:.2%} of {test.n:,} test digits right." if test else ".")
+    return said + (f", {share(test.accuracy, 2)} of {test.n:,} test digits right." if test else ".")
 
 
 def trace_plot(run: Run | None) -> Plot:

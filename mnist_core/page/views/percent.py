@@ -1,4 +1,4 @@
-"""Probabilities as the page writes them, here and in `assets/js/percent.js`."""
+"""Probabilities and shares as the page writes them; the former also in `assets/js/percent.js`."""
 
 from __future__ import annotations
 
@@ -8,3 +8,8 @@ def percent(probability: float) -> str:
     if probability >= 0.995:
         return "> 99\u202f%"
     return "< 1\u202f%" if probability < 0.005 else f"{int(100 * probability + 0.5)}\u202f%"
+
+
+def share(part: float, digits: int = 0) -> str:
+    """What was counted, in percent with so many digits after the point: 0 and 100 are possible."""
+    return f"{100 * part:.{digits}f}\u202f%"

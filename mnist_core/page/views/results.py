@@ -10,6 +10,7 @@ import torch
 
 from mnist_core.page.components.recipe import CHOICES, NAMES
 from mnist_core.page.templates import render
+from mnist_core.page.views.percent import share
 from mnist_core.runs import Visit
 from mnist_core.runs.archive import weights_file
 from mnist_core.runs.examine import Examination
@@ -80,7 +81,7 @@ def _row(run: Run, visit: Visit, shown: Run, choice: str) -> dict[str, Any]:
     last, rate = (None, None) if run.active else (run.history.last, images_per_second(run))
     numbers = (
         str(run.config.seed),
-        f"{test.accuracy:.2%} of {test.n:,}" if test else run.state,
+        f"{share(test.accuracy, 2)} of {test.n:,}" if test else run.state,
         f"{last.seconds:.1f}" if last else "",
         f"{rate:,.0f}" if rate else "",
         *(f"{reached[goal]:.0f} s" if goal in reached else "" for goal in (0.98, 0.99)),

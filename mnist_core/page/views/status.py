@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from mnist_core.data import synthetic_count
 from mnist_core.model import CLASSES
 from mnist_core.page.templates import render
+from mnist_core.page.views.percent import share
 from mnist_core.runs import Visit
 from mnist_core.runs.run import OVER, Run, images_per_second, seconds_left
 
@@ -146,7 +147,7 @@ def _learned(run: Run) -> str:
     tests = "synthetic test digits" if run.config.data == "synthetic" else "MNIST's test digits"
     return (
         f"Right on {yours}: {run.result['right_before']} before, {run.result['right_after']} now. "
-        f"Accuracy on {tests}: {before.accuracy:.2%} before, {after.accuracy:.2%} now."
+        f"Accuracy on {tests}: {share(before.accuracy, 2)} before, {share(after.accuracy, 2)} now."
     )
 
 
