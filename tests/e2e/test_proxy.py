@@ -117,7 +117,7 @@ def test_a_malformed_variable_ends_the_start_with_a_sentence(start_server: Calla
 
 @contextlib.contextmanager
 def _replicas(start_server: Callable[..., Any], folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The nginx that owners are given before two copies of the page: its address, and the copies by their names."""
+    """The documented nginx before two copies of the page: its address, and the copies by their names."""
     copies = [start_server(MNIST_RUNS_DIR="", **OFFLINE) for _ in range(2)]
     port = free_port()
     part = documented().replace("listen 80;", f"listen 127.0.0.1:{port};")

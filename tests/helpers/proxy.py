@@ -1,4 +1,4 @@
-"""nginx on this machine's own addresses, with a configuration of the test's or the one that owners are given."""
+"""nginx on this machine's own addresses, with a configuration of a test's or the documented one."""
 
 from __future__ import annotations
 
