@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,12 +12,13 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from commands import DRAWN, ROOT, command
 from modes import MODES
 from noise import LEARN, TEST, TINY, losses, run
 from torch import nn
 from torch.utils.data import DataLoader, RandomSampler, Sampler, TensorDataset
 
-from mnist_core import training
+from mnist_core import data, training
 from mnist_core.config import PRESETS, TrainConfig
 from mnist_core.data import load_data, mnist_loaders
 from mnist_core.datasets.digits import NO_DIGIT, Digits
@@ -536,27 +536,16 @@ def test_the_books_recipe_reads_what_the_books_script_reads(data_folder: Path) -
     assert 0.983 <= end.evaluation.accuracy <= 0.989
 
 
-@pytest.mark.mnist
-def test_the_command_line_and_python_lose_the_same_bit_for_bit(data_folder: Path, tmp_path: Path) -> None:
-    config = TrainConfig(train_size=1000, batch_size=50, seed=11, augment="shift", threads=1)
-    flags = [
-        "--train-size=1000",
-        "--epochs=2",
-        "--batch-size=50",
-        "--seed=11",
-        "--augment=shift",
-        "--threads=1",
-    ]
-    command = [
-        sys.executable,
-        "-m",
-        "mnist_core",
-        "train",
-        *flags,
-        f"--data-dir={data_folder}",
-        f"--out={tmp_path}",
-    ]
-    subprocess.run(command, cwd=Path(training.__file__).parents[1], check=True, capture_output=True)
+def test_the_command_line_and_python_lose_the_same_bit_for_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = TrainConfig(
+        data="synthetic", train_size=320, epochs=2, batch_size=16, seed=11, augment="shift", threads=1
+    )
+    flags = [*DRAWN, "--epochs=2", "--seed=11", "--augment=shift", f"--out={tmp_path}"]
+    subprocess.run(command(*flags), cwd=ROOT, check=True, capture_output=True)
     rows = (tmp_path / "history.csv").read_text().splitlines()[1:]
-    events = list(fit(initial_model(config), *load_data(config, data_folder), config))
+    monkeypatch.setattr(data, "SYNTHETIC_TEST_SIZE", 60)
+    events = list(fit(initial_model(config), *load_data(config), config))
+    assert len(rows) == 40
     assert [float(row.split(",")[2]) for row in rows] == losses(events)

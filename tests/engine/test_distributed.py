@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+import commands
 import pytest
 import torch
+from commands import DRAWN
 
+from mnist_core import data
 from mnist_core.config import TrainConfig
 from mnist_core.data import load_data
 from mnist_core.datasets.digits import Digits
@@ -37,7 +41,7 @@ PROGRAM = """
 import glob, json, sys
 from pathlib import Path
 import torch
-sys.path[:0] = [".", "tests/engine"]
+sys.path[:0] = [".", "tests/engine", "tests/helpers"]
 from dataclasses import replace
 from test_distributed import CONFIG, digits
 from mnist_core.engine import distributed
@@ -75,7 +79,8 @@ def launch(*arguments: str, cwd: Path = ROOT) -> str:
         "--nproc-per-node=2",
         *arguments,
     ]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -104,20 +109,28 @@ def test_two_processes_lose_what_one_loses_and_test_every_digit_once(tmp_path: P
             assert loss == pytest.approx(test.loss, rel=0, abs=1e-5)
 
 
-@pytest.mark.mnist
 def test_under_torchrun_the_command_line_trains_together_and_one_writes(
-    data_folder: Path, tmp_path: Path
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = TrainConfig(
-        train_size=330, epochs=1, optimizer="sgd", learning_rate=0.01, dropout1=0, dropout2=0
+        data="synthetic",
+        train_size=320,
+        batch_size=16,
+        epochs=1,
+        optimizer="sgd",
+        learning_rate=0.01,
+        dropout1=0,
+        dropout2=0,
     )
-    flags = ["--train-size=330", "--epochs=1", "--optimizer=sgd", "--learning-rate=0.01", "--dropout1=0"]
-    flags += ["--dropout2=0", f"--data-dir={data_folder}", f"--out={tmp_path}"]
-    said = launch("-m", "mnist_core", "train", *flags)
-    *steps, test, _ = fit(initial_model(config), *load_data(config, data_folder), config)
+    flags = [*DRAWN, "--epochs=1", "--optimizer=sgd", "--learning-rate=0.01", "--dropout1=0", "--dropout2=0"]
+    (tmp_path / "program.py").write_text(commands.PROGRAM)
+    said = launch(str(tmp_path / "program.py"), *flags, f"--out={tmp_path / 'run'}")
+    monkeypatch.setattr(data, "SYNTHETIC_TEST_SIZE", 60)
+    *steps, test, _ = fit(initial_model(config), *load_data(config), config)
 
     assert said.count("Test dataset: Overall Loss") == 1 and said.count("Wrote weights.pt") == 1
-    rows = [row.split(",") for row in (tmp_path / "history.csv").read_text().splitlines()[1:]]
+    rows = [row.split(",") for row in (tmp_path / "run" / "history.csv").read_text().splitlines()[1:]]
+    assert len(rows) == 20
     assert [float(row[2]) for row in rows] == pytest.approx([step.loss for step in steps], rel=0, abs=1e-5)
-    metadata = json.loads((tmp_path / "weights.json").read_text())
-    assert (metadata["n"], metadata["accuracy"]) == (10_000, pytest.approx(test.accuracy, abs=1e-3))
+    metadata = json.loads((tmp_path / "run" / "weights.json").read_text())
+    assert (metadata["n"], metadata["accuracy"]) == (60, pytest.approx(test.accuracy, abs=0.02))

@@ -1,10 +1,9 @@
-"""Memory is kept for the next step, handed back when told, and passed over by the collector on a page."""
+"""Memory is kept for the next step, and handed back when told."""
 
-import os
-import subprocess
 import sys
 
 import pytest
+from commands import answer_of
 
 _COUNT_FAULTS = """
 import resource, sys
@@ -24,21 +23,9 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-def _answer(program: str, *arguments: str, **environment: str) -> str:
-    """What a Python program in a process of its own prints."""
-    return subprocess.run(
-        [sys.executable, "-c", program, *arguments],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    ).stdout
-
-
 def _page_faults(how: str) -> int:
     fixed = {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}  # where glibc begins
-    return int(_answer(_COUNT_FAULTS, how, **fixed))
+    return int(answer_of(_COUNT_FAULTS, how, **fixed))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only glibc can be told")
@@ -68,23 +55,9 @@ print(kept / full, (held() - before) / full)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only glibc can be told")
 def test_memory_that_a_run_leaves_goes_back() -> None:
-    kept, left = map(float, _answer(_COUNT_BYTES).split())
+    kept, left = map(float, answer_of(_COUNT_BYTES).split())
     assert kept > 0.9
     assert left < 0.2
-
-
-_COUNT_PASSED_OVER = """
-import gc
-from mnist_core import page
-
-demo = page.build()
-demo.block_thread = lambda: print(gc.get_freeze_count())
-page.serve(demo)
-"""
-
-
-def test_a_full_collection_passes_over_all_that_a_served_page_has_loaded() -> None:
-    assert int(_answer(_COUNT_PASSED_OVER, MNIST_RUNS_DIR="").splitlines()[-1]) > 200_000
 
 
 _WARM_UP = """
@@ -105,4 +78,4 @@ print("torch._dynamo" in sys.modules)
 
 
 def test_a_warm_up_brings_once_what_a_first_run_would_wait_for() -> None:
-    assert _answer(_WARM_UP).split() == ["False", "digits", "True"]
+    assert answer_of(_WARM_UP).split() == ["False", "digits", "True"]

@@ -1,4 +1,4 @@
-"""The command line in a process of its own: on pipes, or on a terminal that can be typed at and closed."""
+"""Programs in processes of their own; the command line on pipes, or on a terminal to type at and to close."""
 
 from __future__ import annotations
 
@@ -41,6 +41,18 @@ def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", "mnist_core", *arguments],
         **{"cwd": ROOT, "capture_output": True, "text": True, "timeout": PATIENCE} | options,
     )
+
+
+def answer_of(program: str, *arguments: str, **environment: str) -> str:
+    """What a Python program in a process of its own prints."""
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    ).stdout
 
 
 class Terminal:
