@@ -99,7 +99,7 @@ def test_a_stalled_mirror_is_given_up(tmp_path: Path, use) -> None:
 
 
 def test_a_slow_mirror_is_waited_for_as_long_as_something_comes(tmp_path: Path, use) -> None:
-    with serving("slow") as mirror:  # twice as long for the largest file
+    with serving("slow") as mirror:  # half as long again for the largest file
         use(mirror.url)
         fetch(tmp_path, stall_seconds=STALL)
     assert all(problem(raw(tmp_path) / name) is None for name in FILES)

@@ -78,7 +78,7 @@ def test_a_few_dabs_flip_most_of_two_hundred_answers(classifier: Classifier) -> 
 
 
 def test_an_edit_towards_a_wished_digit_gives_that_digit(classifier: Classifier) -> None:
-    pictures = drawings_read_correctly(classifier, 6)
+    pictures = drawings_read_correctly(classifier, 3)
     found = [
         (edit, target)
         for picture, label in pictures
@@ -98,7 +98,7 @@ def test_a_tensor_is_edited_as_an_array_is(classifier: Classifier) -> None:
 
 
 def test_a_smaller_budget_is_kept(classifier: Classifier) -> None:
-    for picture, _ in drawings_read_correctly(classifier, 5):
+    for picture, _ in drawings_read_correctly(classifier, 3):
         edit = smallest_edit(classifier.model, picture, budget=0.08)
         assert edit is None or edit.change <= 0.08
 

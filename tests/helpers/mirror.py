@@ -107,6 +107,6 @@ def _send(handler: BaseHTTPRequestHandler, mirror: Mirror, content: bytes) -> No
     elif mirror.mood == "slow":
         for start in range(0, len(content), 8192):
             handler.wfile.write(content[start : start + 8192])
-            time.sleep(0.25)
+            time.sleep(0.18)
     else:
         handler.wfile.write(content)
