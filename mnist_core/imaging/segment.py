@@ -91,9 +91,9 @@ Judge = Callable[[list[Piece]], NDArray[np.float64]]
 
 def atoms(ink: np.ndarray) -> tuple[list[Piece], list[Piece]]:
     """The connected components of ink (H, W), left to right by their middles: possible signs, and specks."""
-    if ink.max(initial=0) <= FAINTEST:
+    inked = _crop(ink)
+    if inked is None:
         return [], []
-    inked = _crop(ink, (0, 0, 0, 0))
     parts = components(inked.ink > FAINTEST)
     sizes = np.maximum(parts.boxes[:, 2] - parts.boxes[:, 0], parts.boxes[:, 3] - parts.boxes[:, 1])
     large = sizes >= SPECK * sizes.max()
@@ -158,9 +158,8 @@ def pen_lines(paths: list[NDArray[np.float64]], ink: np.ndarray) -> list[Piece]:
     for path in paths:
         mask = Image.new("L", ink.shape[::-1])
         draw_line(ImageDraw.Draw(mask), path, width, 255)
-        drawn = np.minimum(np.asarray(mask), ink)
-        if (drawn > FAINTEST).any():
-            pieces.append(_crop(drawn, (0, 0, 0, 0)))
+        if (piece := _crop(np.minimum(np.asarray(mask), ink))) is not None:
+            pieces.append(piece)
     return pieces
 
 
@@ -256,11 +255,8 @@ def cuts(ink: np.ndarray) -> list[Cut]:
 
 def part(piece: Piece, cut: Cut) -> tuple[Piece, Piece] | None:
     """A piece's two halves; None if there is ink on one side only."""
-    halves = cut.halves(piece.ink)
-    if not all((half > FAINTEST).any() for half in halves):
-        return None
-    left, right = (_crop(half, piece.box) for half in halves)
-    return left, right
+    left, right = (_crop(half, piece.box[:2]) for half in cut.halves(piece.ink))
+    return None if left is None or right is None else (left, right)
 
 
 def _lines(
@@ -359,10 +355,16 @@ def _border_cost(left: Piece, right: Piece) -> float:
     return GAP_COST + CLOSE_COST * close + OVERLAP_COST * min(1.0, overlap)
 
 
-def _crop(ink: np.ndarray, box: tuple[int, int, int, int]) -> Piece:
-    rows, columns = np.flatnonzero(ink.max(axis=1) > FAINTEST), np.flatnonzero(ink.max(axis=0) > FAINTEST)
+def _crop(ink: np.ndarray, corner: tuple[int, int] = (0, 0)) -> Piece | None:
+    """Ink (h, w) within its box; None if there is none.
+
+    Args:
+        corner: the column and row of the whole ink picture at which `ink` begins.
+    """
+    rows = np.flatnonzero(ink.max(axis=1, initial=0) > FAINTEST)
+    if not len(rows):
+        return None
+    columns = np.flatnonzero(ink.max(axis=0) > FAINTEST)
     top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
-    return Piece(
-        ink[top:bottom, left:right],
-        (box[0] + left, box[1] + top, box[0] + right, box[1] + bottom),
-    )
+    x, y = corner
+    return Piece(ink[top:bottom, left:right], (x + left, y + top, x + right, y + bottom))
