@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import itertools
 from pathlib import Path
 
 import numpy as np
@@ -80,13 +79,13 @@ def test_pieces_are_varied_a_little_each_by_itself_and_stay_on_the_paper() -> No
 
 
 def test_training_learns_and_is_the_same_for_the_same_seed(pieces: Strings) -> None:
-    torch.manual_seed(4)
-    losses = [event.loss for event in train_strings(StringNet(), pieces, 12, seed=4)]
+    losses = []
+    for _ in range(2):
+        torch.manual_seed(4)
+        losses.append([event.loss for event in train_strings(StringNet(), pieces, 20, seed=4)])
+    assert losses[0] == losses[1]
     untrained = np.log(4) + pieces.lengths.float().mean() * np.log(10)
-    assert losses[-1] < 0.9 * float(untrained)
-    torch.manual_seed(4)
-    again = train_strings(StringNet(), pieces, 12, seed=4)
-    assert [event.loss for event in itertools.islice(again, 5)] == losses[:5]  # two epochs and more
+    assert losses[0][-1] < 0.9 * float(untrained)
 
 
 def test_the_first_loss_is_that_of_guessing_over_a_mixed_batch(pieces: Strings) -> None:

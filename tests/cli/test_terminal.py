@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from commands import DRAWN, ENDLESS, PROGRAM, ROOT, lines_until, on_a_terminal, on_pipes
+from commands import DRAWN, ENDLESS, IMPORTABLE, PROGRAM, ROOT, TORCHRUN, lines_until, on_a_terminal, on_pipes
 
 from mnist_core import checkpoint
 from mnist_core.cli.interruption import Interruption
@@ -110,11 +110,10 @@ def test_what_nohup_ignores_stays_ignored() -> None:
 
 def test_processes_that_train_together_stop_together_and_save(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(PROGRAM)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     with subprocess.Popen(
-        [*launch, str(tmp_path / "program.py"), *ENDLESS, f"--out={tmp_path / 'run'}"],
+        [*TORCHRUN, str(tmp_path / "program.py"), *ENDLESS, f"--out={tmp_path / 'run'}"],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | IMPORTABLE,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

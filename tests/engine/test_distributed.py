@@ -5,25 +5,21 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import commands
 import pytest
 import torch
-from commands import DRAWN
+from commands import DRAWN, IMPORTABLE, ROOT, TORCHRUN
 
 from mnist_core import data
 from mnist_core.config import TrainConfig
 from mnist_core.data import load_data
 from mnist_core.datasets.digits import Digits
-from mnist_core.engine import distributed
 from mnist_core.engine.events import Evaluation, Step
 from mnist_core.engine.setup import initial_model
 from mnist_core.training import fit
-
-ROOT = Path(distributed.__file__).parents[2]
 
 # 501 digits in batches of 11: halves of 6 and 5, and a last batch of 6; 50 steps of SGD in float32.
 CONFIG = TrainConfig(
@@ -69,18 +65,10 @@ def digits(n: int, seed: int) -> Digits:
     return Digits(images, torch.randint(10, (n,), generator=chance))
 
 
-def launch(*arguments: str, cwd: Path = ROOT) -> str:
+def launch(*arguments: str) -> str:
     """What two processes under torchrun print."""
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node=2",
-        *arguments,
-    ]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+    command, environment = [*TORCHRUN, *arguments], os.environ | IMPORTABLE
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -112,16 +100,7 @@ def test_two_processes_lose_what_one_loses_and_test_every_digit_once(tmp_path: P
 def test_under_torchrun_the_command_line_trains_together_and_one_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = TrainConfig(
-        data="synthetic",
-        train_size=320,
-        batch_size=16,
-        epochs=1,
-        optimizer="sgd",
-        learning_rate=0.01,
-        dropout1=0,
-        dropout2=0,
-    )
+    config = replace(CONFIG, data="synthetic", train_size=320, batch_size=16, epochs=1, learning_rate=0.01)
     flags = [*DRAWN, "--epochs=1", "--optimizer=sgd", "--learning-rate=0.01", "--dropout1=0", "--dropout2=0"]
     (tmp_path / "program.py").write_text(commands.PROGRAM)
     said = launch(str(tmp_path / "program.py"), *flags, f"--out={tmp_path / 'run'}")
@@ -133,4 +112,4 @@ def test_under_torchrun_the_command_line_trains_together_and_one_writes(
     assert len(rows) == 20
     assert [float(row[2]) for row in rows] == pytest.approx([step.loss for step in steps], rel=0, abs=1e-5)
     metadata = json.loads((tmp_path / "run" / "weights.json").read_text())
-    assert (metadata["n"], metadata["accuracy"]) == (60, pytest.approx(test.accuracy, abs=0.02))
+    assert (metadata["n"], metadata["accuracy"]) == (60, pytest.approx(test.accuracy, abs=1e-3))

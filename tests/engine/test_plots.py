@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import torch
+from commands import answer_of
 
 from mnist_core.engine.events import Evaluation, Step
 from mnist_core.engine.history import History
@@ -66,5 +64,4 @@ def test_pyplot_and_its_state_stay_out_of_it() -> None:
         "from mnist_core.engine.plots import loss_figure; "
         "loss_figure(History()); print('matplotlib.pyplot' in sys.modules)"
     )
-    answer = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    assert answer.stdout == "False\n"
+    assert answer_of(program) == "False\n"

@@ -13,6 +13,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 120  # seconds
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+IMPORTABLE = {"PYTHONPATH": str(ROOT)}  # for a program that lies elsewhere
 
 # Few synthetic digits to test and calibrate with: drawing them takes its time. A terminal becomes the one to
 # which the process belongs, so that Ctrl-C and its end reach the process.
