@@ -163,6 +163,7 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
             page.on("console", lambda said: said.type == "error" and page.faults.append(said.text))
             page.goto(url)
             page.get_by_role("tab", name="Draw").wait_for()
+            page.locator(".pad[data-ready]").first.wait_for(state="attached")  # before, it hears nothing
             return page
 
         yield open_

@@ -96,7 +96,6 @@ def test_a_picture_is_read_and_a_file_that_is_none_is_explained(
 
 def test_a_picture_dragged_from_another_page_is_told_what_to_do(server: Any, open_page: OpenPage) -> None:
     page = open_page(server.url)
-    page.locator(".pad[data-ready]").first.wait_for(state="attached")
     page.evaluate(
         """() => {
           const dataTransfer = new DataTransfer();
