@@ -14,9 +14,8 @@ POOL_SIZE = 2  # pixels
 HIDDEN_UNITS = 64
 CLASSES = 10
 ACTIVATIONS = ("relu", "leaky_relu", "tanh", "sigmoid")
-_MAP_SIZE = (
-    IMAGE_SIZE - 2 * (KERNEL_SIZE - 1)
-) // POOL_SIZE  # two unpadded convolutions, then pooling: 12 pixels
+# Two unpadded convolutions, then pooling: 12 pixels.
+_MAP_SIZE = (IMAGE_SIZE - 2 * (KERNEL_SIZE - 1)) // POOL_SIZE
 
 
 class ConvNet(nn.Module):

@@ -40,7 +40,7 @@ PARTS = {
 # Packages that take their time to import, and the only files that may ask for them.
 HEAVY = {
     "gradio": ("app.py", "mnist_core/page/"),
-    "matplotlib": ("mnist_core/datasets/strings.py", "mnist_core/engine/plots.py"),
+    "matplotlib": ("mnist_core/datasets/traced.py", "mnist_core/engine/plots.py"),
     "torchvision": ("mnist_core/data.py",),
 }
 SOURCES = [ROOT / "app.py", *sorted(PACKAGE.rglob("*.py"))]
