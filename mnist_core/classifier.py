@@ -35,13 +35,13 @@ from mnist_core.imaging.segment import (
 )
 from mnist_core.inference import Calibration, device_named, predict, tempered
 from mnist_core.model import CLASSES, ConvNet
-from mnist_core.strings import StringLook, StringReader, shipped_strings
+from mnist_core.strings import StringReader, shipped_strings
 
 SHIPPED_WEIGHTS = Path(__file__).resolve().parent.parent / "assets" / "weights" / "weights.pt"
 SCORING_TEMPERATURE = 1.2  # for comparing ways to cut a string, chosen on synthetic ones
 MOST_TRIED = 12  # cuts, those through little ink and near where digits of one width would part
 WIDTH_COST = 4.0  # of cutting the first of three digits off a third of the width too far away
-WEIGHT = 0.5  # of the network for single digits in deciding whether a piece is one
+WEIGHT = 0.5  # of the network for single digits beside the one for strings
 LEAST_DOUBT = 0.001  # it is never taken to be surer than this
 LEAST_GUESS = 0.35  # probability below which no digit is named as the closest
 DOT_INK = 0.7  # share of a dot's box that is ink; pi / 4 is a disc's
@@ -194,13 +194,13 @@ class Classifier:
             answer = self._answer(look.model_input, look.log_probabilities, chance)
             return [replace(answer if group.length else _refused(answer), box=group.piece.box)]
         chance = math.exp(look.scores[group.length])
-        said = look.string.digits(group.length)
+        said = self.strings.digits(group.piece.ink, group.length)
         pieces = self._cut(group.piece, said)
         inputs = np.stack([place(piece.ink) for piece in pieces])
         alone = tempered(predict(self.model, inputs).numpy(), self.calibration.temperature)
         return [
             replace(self._answer(model_input, both, chance, 1.0), box=piece.box)
-            for piece, model_input, both in zip(pieces, inputs, alone + said, strict=True)
+            for piece, model_input, both in zip(pieces, inputs, WEIGHT * alone + said, strict=True)
         ]
 
     def _cut(self, piece: Piece, said: NDArray[np.float64]) -> list[Piece]:
@@ -346,13 +346,11 @@ class _Look:
     Attributes:
         model_input: (28, 28) uint8.
         log_probabilities: (10,), of the digits if it is one.
-        string: what the network for strings says.
         scores: (4,), log-probabilities of no digit, one, two and three, by both.
     """
 
     model_input: np.ndarray
     log_probabilities: np.ndarray
-    string: StringLook
     scores: NDArray[np.float64]
 
 
@@ -376,16 +374,16 @@ class _Looks(dict[Piece, _Look]):
         outputs = predict(self.classifier.model, inputs).numpy()
         surest = tempered(outputs, self.classifier.calibration.temperature).max(axis=1)
         surest = np.exp(surest).clip(LEAST_DOUBT, 1 - LEAST_DOUBT)
-        strings = self.classifier.strings.look([piece.ink for piece in pieces])
-        for piece, model_input, output, sure, string in zip(
-            pieces, inputs, outputs, surest, strings, strict=True
+        lengths = self.classifier.strings.lengths([piece.ink for piece in pieces])
+        for piece, model_input, output, sure, length in zip(
+            pieces, inputs, outputs, surest, lengths, strict=True
         ):
             doubt = math.log(1 - sure)
-            scores = string.lengths + WEIGHT * np.array([doubt, math.log(sure), doubt, doubt])
+            scores = length + WEIGHT * np.array([doubt, math.log(sure), doubt, doubt])
             if _is_dot(piece.ink):
                 scores[1:] -= DOT_COST
             scores -= np.logaddexp.reduce(scores)
-            self[piece] = _Look(model_input, output, string, scores)
+            self[piece] = _Look(model_input, output, scores)
         return np.stack([self[piece].scores for piece in pieces])
 
 

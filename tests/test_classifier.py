@@ -20,7 +20,7 @@ from mnist_core.datasets.digits import Digits
 from mnist_core.datasets.synthetic import digits, drawing, non_digits
 from mnist_core.engine.calibrate import calibrate
 from mnist_core.imaging.preprocess import normalise, preprocess
-from mnist_core.strings import StringLook, StringReader
+from mnist_core.strings import StringReader
 
 
 @pytest.fixture(scope="module")
@@ -170,10 +170,10 @@ class Lengths(StringReader):
     """Stands in for the network that says how many digits ink is: always the same."""
 
     def __init__(self, *shares: float) -> None:
-        self.lengths = np.log(shares)
+        self.scores = np.log(shares)
 
-    def look(self, inks: list[np.ndarray]) -> list[StringLook]:
-        return [StringLook(self.lengths, np.full((6, 10), np.log(0.1)))] * len(inks)
+    def lengths(self, inks: list[np.ndarray]) -> np.ndarray:
+        return np.stack([self.scores] * len(inks))
 
 
 @pytest.mark.parametrize(("none", "sure"), [(0.001, 0.9), (0.3, 0.9), (0.3, 0.5)])
@@ -195,17 +195,17 @@ def test_what_is_surely_no_digit_is_none_however_sure_the_other_network_is() -> 
 class Eights(Lengths):
     """As `Lengths`, and every digit is an eight with probability 0.6."""
 
-    def look(self, inks: list[np.ndarray]) -> list[StringLook]:
-        places = np.full((6, 10), np.log(0.4 / 9))
+    def digits(self, ink: np.ndarray, length: int) -> np.ndarray:
+        places = np.full((length, 10), np.log(0.4 / 9))
         places[:, 8] = np.log(0.6)
-        return [StringLook(self.lengths, places)] * len(inks)
+        return places
 
 
 def test_a_strings_digits_are_what_both_networks_say_each_at_its_own_temperature() -> None:
     strings = Eights(1e-9, 1e-9, 1 - 3e-9, 1e-9)
     found = Classifier(Certain(0.9), Calibration(temperature=2.0), strings).read(some_digit())
-    alone = 0.5  # 0.9 at a temperature of 2
-    both = alone * 0.6 / (alone * 0.6 + (1 - alone) / 9 * 0.4)
+    alone = 0.5**WEIGHT, (0.5 / 9) ** WEIGHT  # 0.9 at a temperature of 2
+    both = alone[0] * 0.6 / (alone[0] * 0.6 + 9 * alone[1] * 0.4 / 9)
     assert [each.probabilities[8] for each in found] == pytest.approx([both, both], rel=1e-3)
 
 

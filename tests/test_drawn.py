@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures import Strokes, draw, number, photograph
+from pictures import Strokes, draw, ink, number_lines, photograph
 from PIL import Image
 
 from mnist_core import Classifier, Prediction
@@ -112,18 +112,27 @@ def test_single_digits_are_read_as_one_and_their_probabilities_mean_what_they_sa
     assert right.mean() >= 0.98 and refused <= 0.015 and error <= 0.02
 
 
-@pytest.mark.parametrize(("touching", "least"), [(False, 0.93), (True, 0.88)])
-def test_numbers_composed_of_drawn_digits_are_read(shipped, digits, touching: bool, least: float) -> None:
+@pytest.mark.parametrize(
+    ("lengths", "touching", "least", "least_with_lines"),
+    [((2, 3), False, 0.94, 0.94), ((2,), True, 0.9, 0.95), ((3,), True, 0.84, 0.9)],
+)
+def test_numbers_composed_of_drawn_digits_are_read(
+    shipped, digits, lengths: tuple[int, ...], touching: bool, least: float, least_with_lines: float
+) -> None:
     rng = np.random.default_rng(0)
-    rights = []
+    alone, with_lines = [], []
     for i in range(600):
-        length = 2 if touching else 2 + i % 2
+        length = lengths[i % len(lengths)]
         chosen = [digits[int(j)] for j in rng.integers(len(digits), size=length)]
-        how = {"touching": touching, "height": rng.uniform(50, 140), "pen": rng.uniform(4, 9)}
-        image = number([strokes for _, strokes in chosen], rng, **how)
-        rights.append(spelt(shipped.read(image)) == "".join(label for label, _ in chosen))
-    print(f"numbers right, {touching=}: {np.mean(rights):.2%}, n={len(rights)}")
-    assert np.mean(rights) >= least
+        pen = rng.uniform(4, 9)
+        how = {"touching": touching, "height": rng.uniform(50, 140), "pen": pen}
+        paths, size = number_lines([strokes for _, strokes in chosen], rng, **how)
+        image, label = ink(paths, size, pen), "".join(label for label, _ in chosen)
+        alone.append(spelt(shipped.read(image)) == label)
+        with_lines.append(spelt(shipped.read(image, [path.tolist() for path in paths])) == label)
+    print(f"numbers of {lengths} digits right, {touching=}: {np.mean(alone):.2%}", end=", ")
+    print(f"with the pen's lines {np.mean(with_lines):.2%}, n={len(alone)}")
+    assert np.mean(alone) >= least and np.mean(with_lines) >= least_with_lines
 
 
 def test_photographs_of_drawn_digits_are_read(shipped, digits) -> None:

@@ -31,7 +31,7 @@ def pieces() -> Strings:
 
 def test_the_network_has_an_output_for_each_length_and_for_each_digit_at_each_place() -> None:
     model = StringNet()
-    assert sum(p.numel() for p in model.parameters()) == 263_392
+    assert sum(p.numel() for p in model.parameters()) == 632_574
     assert model(torch.zeros(2, 1, *STRING_SIZE)).shape == (2, LENGTHS + 10 * len(PLACES))
 
 
@@ -136,15 +136,36 @@ def test_what_was_saved_is_loaded_again_with_its_temperatures(tmp_path: Path, pi
     assert reader.temperatures == (1.3, 0.8)
     inks = [piece.numpy() for piece in pieces.pictures[:20]]
     with torch.no_grad():
-        output = model.eval()(
-            normalise(torch.from_numpy(np.stack([place_string(ink) for ink in inks])))
-        ).double()
-    for look, row in zip(reader.look(inks), output, strict=True):
-        assert np.allclose(look.lengths, (row[:LENGTHS] / 1.3).log_softmax(0), atol=1e-5)
-        places = (row[LENGTHS:].reshape(6, 10) / 0.8).log_softmax(1)
-        assert np.allclose(look.digits(1), places[:1], atol=1e-5)
-        assert np.allclose(look.digits(2), places[1:3], atol=1e-5)
-        assert np.allclose(look.digits(3), places[3:], atol=1e-5)
+        output = model.eval()(normalise(torch.from_numpy(np.stack([place_string(ink) for ink in inks]))))
+    assert np.allclose(reader.lengths(inks), (output[:, :LENGTHS] / 1.3).log_softmax(1), atol=1e-5)
+
+
+@pytest.mark.parametrize(("length", "heads"), [(1, [0]), (2, [1, 2]), (3, [3, 4, 5])])
+def test_digits_are_the_mean_over_views_at_the_places_of_their_length(
+    length: int, heads: list[int], pieces: Strings
+) -> None:
+    reader = StringReader(shipped_strings().model, (1.3, 0.8))
+    ink = pieces.pictures[5].numpy()
+    piece = normalise(torch.from_numpy(place_string(ink))[None])
+    maps = [
+        [[1, 0, 0], [0, 1, 0]],
+        [[1, 0.075, 0], [0, 1, 0]],
+        [[1, -0.075, 0], [0, 1, 0]],
+        [[1.08, 0, 0], [0, 1.08, 0]],
+    ]
+    grid = torch.nn.functional.affine_grid(
+        torch.tensor(maps).float(), [4, 1, *STRING_SIZE], align_corners=False
+    )
+    paper = float(piece.min())
+    views = torch.nn.functional.grid_sample((piece - paper).expand(4, -1, -1, -1), grid, align_corners=False)
+    with torch.no_grad():
+        places = reader.model(views + paper)[:, LENGTHS:].reshape(4, 6, 10)[:, heads] / 0.8
+    expected = places.log_softmax(2).mean(0).log_softmax(1)
+    found = reader.digits(ink, length)
+    assert found.shape == (length, 10)
+    assert np.allclose(found, expected, atol=0.05)  # the views' pixels are rounded
+    assert np.allclose(np.exp(found).sum(axis=1), 1)
+    assert not np.allclose(found, places[0].log_softmax(1), atol=0.2)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -153,13 +174,12 @@ def test_whatever_mode_the_caller_is_in_when_it_is_loaded_pieces_are_read_alike(
 ) -> None:
     """The shipped network is loaded once, at the first reading: what is wrong then stays wrong."""
     inks = [piece.numpy() for piece in pieces.pictures[:5]]
-    expected = shipped_strings().look(inks)
+    expected = shipped_strings().lengths(inks), shipped_strings().digits(inks[0], 3)
     with MODES[mode]():
         reader = StringReader.load()
-        looks = reader.look(inks)
-    for found in (looks, reader.look(inks)):
-        for look, right in zip(found, expected, strict=True):
-            assert (look.lengths == right.lengths).all() and (look.places == right.places).all()
+        found = reader.lengths(inks), reader.digits(inks[0], 3)
+    for lengths, digits_said in (found, (reader.lengths(inks), reader.digits(inks[0], 3))):
+        assert (lengths == expected[0]).all() and (digits_said == expected[1]).all()
 
 
 def test_loading_draws_nothing_from_everyones_chance() -> None:
@@ -173,16 +193,16 @@ def test_temperatures_undo_what_makes_a_network_too_sure(pieces: Strings) -> Non
     list(train_strings(model, pieces, 10, seed=0))
     alike = calibrate_strings(model, pieces)
     with torch.no_grad():
-        model.fc2.weight *= 1.5
-        model.fc2.bias *= 1.5
+        for layer in (model.fc2, model.digit):
+            layer.weight *= 1.5
+            layer.bias *= 1.5
     for before, after in zip(alike, calibrate_strings(model, pieces), strict=True):
         assert after == pytest.approx(min(1.5 * before, 0.5 * 1.04**39), rel=0.05)
 
 
 def test_the_shipped_network_tells_digits_from_strings_and_from_what_is_none() -> None:
     unseen = draw_strings(1200, 2**31 + 7, Digits(*digits(300, 2**31 + 9)))
-    looks = shipped_strings().look([piece.numpy() for piece in unseen.pictures])
-    said = np.array([look.lengths.argmax() for look in looks])
+    said = shipped_strings().lengths([piece.numpy() for piece in unseen.pictures]).argmax(axis=1)
     truth = unseen.lengths.numpy()
     for length, least in ((0, 0.92), (1, 0.88), (2, 0.9), (3, 0.93)):
         assert (said == truth)[truth == length].mean() >= least

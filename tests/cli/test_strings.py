@@ -35,8 +35,8 @@ def test_the_command_writes_weights_that_can_be_loaded(
     flags = ["--pieces=600", "--epochs=1", "--seed=3", f"--data-dir={data_folder}", f"--out={out}"]
     assert main(["strings", *flags]) == 0
     assert f"Saved {out}" in capsys.readouterr().out
-    (look,) = StringReader.load(out).look([np.full((20, 20), 255, np.uint8)])
-    assert np.exp(look.lengths).sum() == pytest.approx(1)
+    lengths = StringReader.load(out).lengths([np.full((20, 20), 255, np.uint8)])
+    assert np.exp(lengths).sum() == pytest.approx(1)
     (seed, known), (other_seed, unseen) = drawn  # the temperatures are fitted to digits of their own
     assert seed != other_seed and (len(known), len(unseen)) == (300, 3000)
     everything = load_mnist(data_folder, train=True).subset(3300)

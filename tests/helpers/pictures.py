@@ -146,7 +146,15 @@ def number(
     height: float = 80,
     pen: float = 7,
 ) -> Image.Image:
-    """Digits side by side as one writes a number: black on white, "L"; `height` and `pen` in pixels.
+    """Digits side by side as one writes a number (`number_lines`): black on white, "L"."""
+    paths, size = number_lines(digits, rng, touching=touching, height=height, pen=pen)
+    return ink(paths, size, pen)
+
+
+def number_lines(
+    digits: list[Strokes], rng: np.random.Generator, *, touching: bool, height: float, pen: float
+) -> tuple[Strokes, tuple[int, int]]:
+    """The pen's paths for a number and the size of its sheet, all in pixels, as are `height` and `pen`.
 
     Each digit's height varies by 8 %, its foot by 4 %. Between the ink of neighbours lie 8 to 30 % of the
     height; or, `touching`, they are pushed together until their ink meets, by up to half a pen's width more.
@@ -173,8 +181,8 @@ def number(
     points = np.concatenate(paths)
     low, high = points.min(axis=0), points.max(axis=0)
     margin = np.array([rng.uniform(0.3, 1), rng.uniform(0.3, 1)]) * height
-    size = tuple(int(side) for side in high - low + 2 * margin)
-    return ink([path - low + margin for path in paths], size, pen)
+    across, down = (int(side) for side in high - low + 2 * margin)
+    return [path - low + margin for path in paths], (across, down)
 
 
 def _dense(paths: Strokes) -> tuple[np.ndarray, np.ndarray]:
