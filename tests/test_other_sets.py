@@ -1,0 +1,102 @@
+"""Figures that others publish too: USPS, corrupted MNIST, and digits told from other signs.
+
+$OTHER_SETS names a folder with files as their makers publish them: `usps.t.bz2` (LIBSVM's, which
+`torchvision.datasets.USPS` downloads), Omniglot's `images_background_small1.zip` and `..._small2.zip`, and
+notMNIST's test images in MNIST's format, `notmnist-t10k-images-idx3-ubyte.gz`. Nothing is trained on them.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from corruptions import CORRUPTIONS
+from PIL import Image
+
+from mnist_core import Classifier, load_mnist
+from mnist_core.classifier import as_values, sureness
+
+FOLDER = Path(os.environ.get("OTHER_SETS", ""))
+pytestmark = pytest.mark.full
+given = pytest.mark.skipif(not FOLDER.name, reason="set OTHER_SETS to a folder of other data sets")
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Classifier:
+    return Classifier.load()
+
+
+@given
+def test_digits_from_envelopes_are_read(shipped: Classifier) -> None:
+    from torchvision.datasets import USPS  # type: ignore[import-untyped]
+
+    usps = USPS(FOLDER, train=False)
+    large = [(image.resize((64, 64), Image.Resampling.BICUBIC), label) for image, label in usps]
+    alone = [shipped.predict(image) for image, _ in large]
+    right = np.mean([each.guess == label for each, (_, label) in zip(alone, large, strict=True)])
+    read = [as_values(shipped.read(image)) for image, _ in large]
+    spelt = np.mean([each["number"] == str(label) for each, (_, label) in zip(read, large, strict=True)])
+    refused = np.mean([each["number"] is None for each in read])
+    print(f"USPS: predict {right:.2%}; as the page reads {spelt:.2%}, refused {refused:.2%}, n={len(large)}")
+    assert right >= 0.9 and spelt >= 0.8
+
+
+@pytest.mark.mnist
+def test_corrupted_digits_are_read(shipped: Classifier) -> None:
+    rng, test_set = np.random.default_rng(0), load_mnist(train=False)
+    chosen = rng.permutation(len(test_set))[:1000].tolist()
+    rights = {}
+    for name, corrupt in CORRUPTIONS.items():
+        images = (corrupt(Image.fromarray(test_set.images[i].numpy()), rng) for i in chosen)
+        guesses = [shipped.predict(image).guess for image in images]
+        rights[name] = np.mean(np.array(guesses) == test_set.labels[chosen].numpy())
+        print(f"{name}: {rights[name]:.1%}")
+    print(f"mean of {len(rights)}: {np.mean([*rights.values()]):.2%}, n={len(chosen)} each")
+    assert np.mean([*rights.values()]) >= 0.75
+
+
+def omniglot(n: int, rng: np.random.Generator) -> list[Image.Image]:
+    """Characters of some twenty scripts, each drawn by one of twenty people: black on white, 105×105."""
+    archives = [zipfile.ZipFile(FOLDER / f"images_background_small{i}.zip") for i in (1, 2)]
+    drawn = [(each, name) for each in archives for name in each.namelist() if name.endswith(".png")]
+    chosen = (drawn[i] for i in rng.permutation(len(drawn))[:n])
+    return [Image.open(io.BytesIO(archive.read(name))).convert("L") for archive, name in chosen]
+
+
+def notmnist(n: int, rng: np.random.Generator) -> list[Image.Image]:
+    """Letters A to J of many typefaces: white on black, 28×28, here enlarged."""
+    content = gzip.decompress((FOLDER / "notmnist-t10k-images-idx3-ubyte.gz").read_bytes())
+    images = np.frombuffer(content, np.uint8, offset=16).reshape(-1, 28, 28)
+    large = (112, 112)
+    return [
+        Image.fromarray(images[i]).resize(large, Image.Resampling.BICUBIC)
+        for i in rng.permutation(len(images))[:n]
+    ]
+
+
+@given
+@pytest.mark.mnist
+@pytest.mark.parametrize("others", [omniglot, notmnist])
+def test_digits_are_told_from_other_signs(shipped: Classifier, others) -> None:
+    rng, test_set = np.random.default_rng(0), load_mnist(train=False)
+    large = (112, 112)
+    digits = [
+        Image.fromarray(test_set.images[i].numpy()).resize(large, Image.Resampling.BICUBIC)
+        for i in rng.permutation(len(test_set))[:1000].tolist()
+    ]
+    read_digits, read_others = (
+        [as_values(shipped.read(image)) for image in images] for images in (digits, others(1000, rng))
+    )
+    of_digits, of_others = (np.array([sureness(v) for v in some]) for some in (read_digits, read_others))
+    over = of_digits[:, None] - of_others
+    area = np.mean((over > 0) + (over == 0) / 2)
+    refused = np.mean([all(each["digit"] is None for each in v["digits"]) for v in read_others])
+    print(
+        f"{others.__name__}: refused {refused:.2%}, area under the ROC curve {area:.4f}, n={len(read_others)}"
+    )
+    assert area >= 0.9
