@@ -123,7 +123,7 @@ class StringReader:
         said = outputs(self.model, _views(torch.from_numpy(place_string(ink))))
         places = [place for place, (of, _) in enumerate(PLACES) if of == length]
         logits = said[:, LENGTHS:].unflatten(1, (len(PLACES), CLASSES))[:, places] / self.temperatures[1]
-        digits: NDArray[np.float64] = logits.log_softmax(2).mean(0).log_softmax(1).numpy()
+        digits: NDArray[np.float64] = logits.mean(0).log_softmax(1).numpy()
         return digits
 
 
@@ -131,11 +131,14 @@ class StringReader:
 def _views(piece: torch.Tensor) -> torch.Tensor:
     """A piece, uint8 (32, 64), as it is, slanted either way, and a little smaller: uint8 (4, 32, 64)."""
     maps = [[[size, slant / 2, 0.0], [0.0, size, 0.0]] for slant, size in _VIEWS]
-    grid = F.affine_grid(
-        torch.tensor(maps, dtype=torch.float32), [len(maps), 1, *piece.shape], align_corners=False
-    )
     ink = piece.to(torch.float32).expand(len(maps), 1, -1, -1)
-    return F.grid_sample(ink, grid, align_corners=False)[:, 0].round().to(torch.uint8)
+    return warped(ink, torch.tensor(maps, dtype=torch.float32))[:, 0].round().to(torch.uint8)
+
+
+def warped(ink: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
+    """(N, 1, h, w) ink, 0 for paper, looked at where affine maps (N, 2, 3) of the picture lead."""
+    grid = F.affine_grid(maps, list(ink.shape), align_corners=False)
+    return F.grid_sample(ink, grid, align_corners=False)
 
 
 @functools.cache

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from corruptions import CORRUPTIONS
 from PIL import Image
+from roc import area_under_curve
 
 from mnist_core import Classifier, load_mnist
 from mnist_core.classifier import as_values, sureness
@@ -60,6 +61,10 @@ def test_corrupted_digits_are_read(shipped: Classifier) -> None:
     assert np.mean([*rights.values()]) >= 0.75
 
 
+def enlarged(image: np.ndarray) -> Image.Image:
+    return Image.fromarray(image).resize((112, 112), Image.Resampling.BICUBIC)
+
+
 def omniglot(n: int, rng: np.random.Generator) -> list[Image.Image]:
     """Characters of some twenty scripts, each drawn by one of twenty people: black on white, 105×105."""
     archives = [zipfile.ZipFile(FOLDER / f"images_background_small{i}.zip") for i in (1, 2)]
@@ -72,11 +77,7 @@ def notmnist(n: int, rng: np.random.Generator) -> list[Image.Image]:
     """Letters A to J of many typefaces: white on black, 28×28, here enlarged."""
     content = gzip.decompress((FOLDER / "notmnist-t10k-images-idx3-ubyte.gz").read_bytes())
     images = np.frombuffer(content, np.uint8, offset=16).reshape(-1, 28, 28)
-    large = (112, 112)
-    return [
-        Image.fromarray(images[i]).resize(large, Image.Resampling.BICUBIC)
-        for i in rng.permutation(len(images))[:n]
-    ]
+    return [enlarged(images[i]) for i in rng.permutation(len(images))[:n]]
 
 
 @given
@@ -84,17 +85,12 @@ def notmnist(n: int, rng: np.random.Generator) -> list[Image.Image]:
 @pytest.mark.parametrize("others", [omniglot, notmnist])
 def test_digits_are_told_from_other_signs(shipped: Classifier, others) -> None:
     rng, test_set = np.random.default_rng(0), load_mnist(train=False)
-    large = (112, 112)
-    digits = [
-        Image.fromarray(test_set.images[i].numpy()).resize(large, Image.Resampling.BICUBIC)
-        for i in rng.permutation(len(test_set))[:1000].tolist()
-    ]
+    digits = [enlarged(test_set.images[i].numpy()) for i in rng.permutation(len(test_set))[:1000].tolist()]
     read_digits, read_others = (
         [as_values(shipped.read(image)) for image in images] for images in (digits, others(1000, rng))
     )
     of_digits, of_others = (np.array([sureness(v) for v in some]) for some in (read_digits, read_others))
-    over = of_digits[:, None] - of_others
-    area = np.mean((over > 0) + (over == 0) / 2)
+    area = area_under_curve(of_digits, of_others)
     refused = np.mean([all(each["digit"] is None for each in v["digits"]) for v in read_others])
     print(
         f"{others.__name__}: refused {refused:.2%}, area under the ROC curve {area:.4f}, n={len(read_others)}"

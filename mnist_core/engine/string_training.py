@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from mnist_core.checkpoint import atomic_write
 from mnist_core.datasets.strings import NOTHING, Strings
-from mnist_core.strings import LENGTHS, PLACES, StringNet, normalise, outputs
+from mnist_core.strings import LENGTHS, PLACES, StringNet, normalise, outputs, warped
 
 BATCH_SIZE = 128
 LEARNING_RATE = 3e-3
@@ -70,8 +70,7 @@ def varied(inputs: torch.Tensor) -> torch.Tensor:
     width, height = torch.exp(torch.rand(2, len(inputs)) * _SMALLER)  # how far apart the places looked at
     rows = torch.stack([width, slant / 2 - turn / 2, move_x, 2 * turn, height, move_y], dim=1)
     paper = float(inputs.min())
-    grid = F.affine_grid(rows.reshape(-1, 2, 3), list(inputs.shape), align_corners=False)
-    return F.grid_sample(inputs - paper, grid, align_corners=False) + paper
+    return warped(inputs - paper, rows.reshape(-1, 2, 3)) + paper
 
 
 def string_loss(output: torch.Tensor, lengths: torch.Tensor, digits: torch.Tensor) -> torch.Tensor:
