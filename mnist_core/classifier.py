@@ -271,6 +271,7 @@ def as_values(readings: list[Prediction]) -> dict[str, Any]:
         probabilities: ten numbers that sum to 1, for 0 to 9; all 0.1 unless there is just one piece of ink.
         guess: the most probable digit of that piece, sure or not.
         reason: why there is no digit, in a sentence; None when there is one.
+        left_out: which small signs beside the digits were not read, in a sentence; None if there are none.
         digits: for each digit its digit, probabilities, guess, reason and box.
     """
     digits = [reading for reading in readings if not reading.mark]
@@ -282,6 +283,7 @@ def as_values(readings: list[Prediction]) -> dict[str, Any]:
         "probabilities": [1 / CLASSES] * CLASSES,
         "guess": None,
         "reason": NOTHING_DRAWN,
+        "left_out": left_out(readings),
         "digits": [_values(each) | {"box": each.box} for each in digits],
     }
     if len(digits) == 1:
@@ -291,6 +293,14 @@ def as_values(readings: list[Prediction]) -> dict[str, Any]:
             f"{len(digits)} digits: {number}." if sure else f"Not sure of {len(digits)} digits."
         )
     return values
+
+
+def left_out(readings: list[Prediction]) -> str | None:
+    """Which small signs beside the digits were not read, in a sentence; None if there are none."""
+    signs = [each for each in readings if each.mark]
+    if len(signs) > 1:
+        return f"I read digits only: {len(signs)} marks beside them were left out."
+    return signs[0].reason if signs else None
 
 
 def sureness(values: dict[str, Any]) -> float:

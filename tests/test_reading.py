@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from signs import KINDS, shaky_sign
 
 from mnist_core import Classifier
-from mnist_core.classifier import Prediction, as_values
+from mnist_core.classifier import Prediction, as_values, left_out
 from mnist_core.datasets.synthetic import drawing, sign
 
 SEVEN: Strokes = [np.array([(0, 0), (60, 0), (25, 100)], float)]
@@ -86,6 +86,19 @@ def test_a_plus_between_digits_is_left_out(shipped: Classifier) -> None:
     plus: Strokes = [np.array([(25, 0), (25, 50)], float), np.array([(0, 25), (50, 25)], float)]
     found = shipped.read(page((THREE, 40, 100), (plus, 145, 130), (FIVE, 250, 100)))
     assert spelt(found) == "35" and len(marks(found)) == 1
+
+
+def test_no_mark_is_dropped_in_silence_where_there_are_several(shipped: Classifier) -> None:
+    minus: Strokes = [np.array([(0, 0), (40, 0)], float)]
+    point: Strokes = [np.array([(0, 0)], float)]
+    found = shipped.read(page((minus, 20, 150), (THREE, 90, 100), (point, 190, 195), (FIVE, 240, 100)))
+    assert spelt(found) == "35" and len(marks(found)) == 2
+    values = as_values(found)
+    assert (values["number"], values["left_out"]) == (
+        "35",
+        "I read digits only: 2 marks beside them were left out.",
+    )
+    assert left_out(found[:3]) == marks(found)[0] and left_out(found[:2]) is None
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@
  * @typedef {object} Answer
  * @property {number} number the update's
  * @property {ReadDigit[]} digits row by row, left to right; none when the sheet is blank
- * @property {string | null} left_out the first small sign beside them that was not read, in a sentence
+ * @property {string | null} left_out which small signs beside them were not read, in a sentence
  * @property {string} reader which model read it, in words
  */
 

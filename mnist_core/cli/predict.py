@@ -62,7 +62,7 @@ def _as_words(readings: list[Prediction]) -> str:
     digits = [each for each in readings if not each.mark]
     if values["number"] is not None:
         sure = ", ".join(f"{max(each.probabilities):.1%}" for each in digits)
-        left_out = "".join(f" {each.reason}" for each in readings if each.mark)
+        left_out = f" {values['left_out']}" if values["left_out"] else ""
         return f"{values['number']} ({sure}){left_out}"
     closest = digits[0].closest if len(digits) == 1 else None
     perhaps = f" Perhaps {closest} ({max(values['probabilities']):.1%})." if closest is not None else ""

@@ -63,6 +63,9 @@ def test_a_mark_that_was_left_out_is_mentioned(tmp_path: Path, capsys) -> None:
     said = capsys.readouterr().out
     assert said.startswith(f"{tmp_path / 'minus.png'}: 7 (")
     assert said.endswith("%) I read digits only: the mark before the 7 was left out.\n")
+    assert main(["predict", str(tmp_path / "minus.png"), "--json"]) == 0
+    (entry,) = json.loads(capsys.readouterr().out)
+    assert entry["left_out"] == "I read digits only: the mark before the 7 was left out."
 
 
 def test_pictures_are_read_as_json(pictures: dict[str, str], weights: Path, capsys) -> None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
-from mnist_core.classifier import Classifier, Prediction
+from mnist_core.classifier import Classifier, Prediction, left_out
 from mnist_core.imaging.preprocess import SIZE
 from mnist_core.model import CLASSES
 from mnist_core.page.components.pad import Drawing
@@ -36,7 +36,7 @@ class Answer(TypedDict):
 
     number: int  # the update's
     digits: list[ReadDigit]  # row by row, left to right; none when the sheet is blank
-    left_out: str | None  # the first small sign beside them that was not read, in a sentence
+    left_out: str | None  # which small signs beside them were not read, in a sentence
     reader: str  # which model read it, in words
 
 
@@ -69,7 +69,7 @@ def answer(drawing: Drawing, readings: list[Prediction], reader: str) -> Answer:
     return {
         "number": drawing.number,
         "digits": [_as_plain(each, size) for each in readings if not each.mark],
-        "left_out": next((each.reason for each in readings if each.mark), None),
+        "left_out": left_out(readings),
         "reader": reader,
     }
 
