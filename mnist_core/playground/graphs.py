@@ -122,7 +122,7 @@ def eager_and_deferred(step: int, x: float) -> Scene:
     eager, result = {}, given
     for name, rule in (("a", lambda v: v * 3), ("b", lambda v: v + 2), ("c", torch.relu)):
         result = rule(result)
-        eager[name] = result.item()
+        eager[name] = exact(result.item(), 2)
     traced = torch.fx.symbolic_trace(_three_lines)
     ran = _Recorder(traced)
     ran.run(given)
@@ -130,23 +130,23 @@ def eager_and_deferred(step: int, x: float) -> Scene:
     run = max(0, step - 3)
     written = [node for node in traced.graph.nodes if node.op in ("call_function", "call_method")]
     eager_rows = [
-        [line, f"{eager[name]:.2f}" if place < lines else ""]
+        [line, eager[name] if place < lines else ""]
         for place, (line, name) in enumerate(zip(_EAGER_LINES, eager, strict=True))
     ]
     graph_rows = [
         [
             f"{node.name} = {_operation(node)}" if place < lines else "",
-            f"{ran.values[node.name]:.2f}" if place < run else "",
+            exact(ran.values[node.name], 2) if place < run else "",
         ]
         for place, node in enumerate(written)
     ]
     said = (
         "Nothing has been executed yet."
         if step == 0
-        else f"Line {step} is executed. Eager: its value is there, {list(eager.values())[step - 1]:.2f}. "
+        else f"Line {step} is executed. Eager: its value is there, {list(eager.values())[step - 1]}. "
         "Deferred: only a node is recorded."
         if step <= 3
-        else f"The graph runs: node {run} of 3 gives {ran.values[written[run - 1].name]:.2f}, as eager "
+        else f"The graph runs: node {run} of 3 gives {exact(ran.values[written[run - 1].name], 2)}, as eager "
         "execution did."
     )
     return Scene(

@@ -324,7 +324,8 @@ def test_the_code_of_the_eager_toy_gives_the_values_that_it_shows() -> None:
     scene = TOYS["eager_and_deferred"].scene(step=6, x=-1.5)
     names: dict[str, Any] = {"torch": torch}
     exec(part(scene, Code).text, names)
-    assert [row[1] for row in part(scene, Table).rows] == [f"{names[name].item():.2f}" for name in "abc"]
+    values = [f"{names[name].item():.2f}".replace("-", "−") for name in "abc"]
+    assert [row[1] for row in part(scene, Table).rows] == values
 
 
 def test_every_piece_of_code_that_a_toy_shows_is_run_above() -> None:

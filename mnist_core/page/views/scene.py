@@ -21,6 +21,7 @@ from mnist_core.playground.scene import (
     Part,
     Surface,
     Table,
+    exact,
     short,
 )
 
@@ -169,7 +170,7 @@ def _surface(surface: Surface) -> dict[str, Any]:
         "bands": _bands(surface.heights),
         "walks": walks,
         "said": "; ".join(
-            f"{name} ends at {walk[-1][0]:.2f}, {walk[-1][1]:.2f}" for name, walk in surface.walks
+            f"{name} ends at {exact(walk[-1][0], 2)}, {exact(walk[-1][1], 2)}" for name, walk in surface.walks
         ),
         "x_name": surface.x_name,
         "y_name": surface.y_name,
