@@ -61,15 +61,10 @@ def _touching(starts: np.ndarray, ends: np.ndarray, stride: int) -> tuple[np.nda
 
 def _join(count: int, above: np.ndarray, below: np.ndarray) -> np.ndarray:
     """The smallest run index that each of `count` runs is connected to."""
-    parent = list(range(count))
-
-    def root(run: int) -> int:
-        while parent[run] != run:
-            parent[run] = parent[parent[run]]
-            run = parent[run]
-        return run
-
-    for one, other in zip(above.tolist(), below.tolist(), strict=True):
-        a, b = root(one), root(other)
-        parent[max(a, b)] = min(a, b)
-    return np.array([root(run) for run in range(count)], np.int64)
+    roots = np.arange(count)
+    while (apart := roots[above] != roots[below]).any():
+        one, other = roots[above[apart]], roots[below[apart]]
+        np.minimum.at(roots, np.maximum(one, other), np.minimum(one, other))
+        while (roots != (further := roots[roots])).any():
+            roots = further
+    return roots
