@@ -163,8 +163,10 @@ class Classifier:
         paths = [path / (across, down) for path in _paths(strokes or ())]
         digits: list[Prediction] = []
         left_out: list[Prediction] = []
-        for row in rows(parts):
-            groups, small = marks(self._groups(row, paths, ink, looks), specks)
+        found = [marks(self._groups(row, paths, ink, looks), specks) for row in rows(parts)]
+        if parts and not any(group.length for groups, _ in found for group in groups):
+            found = [([Group(join(parts), 0)], [])]
+        for groups, small in found:
             read = [answer for group in _together(groups) for answer in self._digits(group, looks)]
             left_out += [_left_out(piece, read) for piece in small]
             digits += read

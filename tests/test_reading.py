@@ -88,6 +88,40 @@ def test_a_plus_between_digits_is_left_out(shipped: Classifier) -> None:
     assert spelt(found) == "35" and len(marks(found)) == 1
 
 
+DASH: Strokes = [np.array([(0, 0), (31, 0)], float)]
+COMMA: Strokes = [np.array([(6, 0), (4, 13), (0, 23)], float)]
+EQUALS: Strokes = [DASH[0], DASH[0] + (0, 18)]
+
+
+@pytest.mark.parametrize(
+    ("placed", "number", "where"),
+    [
+        (((DASH, 60, 150), (SEVEN, 118, 100)), "7", "before the 7"),
+        (((DASH, 60, 150), (SEVEN, 108, 100)), "7", "before the 7"),
+        (((DASH, 40, 150), (FOUR, 90, 100), (TWO, 180, 100)), "42", "before the 4"),
+        (((THREE, 60, 100), (COMMA, 136, 186), (FIVE, 180, 100)), "35", "after the 3"),
+        (((TWO, 40, 100), (EQUALS, 130, 140), (THREE, 185, 100)), "23", "after the 2"),
+    ],
+)
+def test_a_mark_near_a_digit_is_no_part_of_it(
+    shipped: Classifier, placed: tuple[tuple[Strokes, float, float], ...], number: str, where: str
+) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        shaken = [([stroke + rng.normal(0, 1, stroke.shape) for stroke in s], x, y) for s, x, y in placed]
+        lines = [(stroke + np.array((x, y))).tolist() for s, x, y in shaken for stroke in s]
+        sheet = page(*shaken)
+        for found in (shipped.read(sheet), shipped.read(sheet, lines)):
+            assert spelt(found) == number
+            assert marks(found) == [f"I read digits only: the mark {where} was left out."]
+
+
+def test_a_sign_of_two_bars_is_refused_as_one_thing(shipped: Classifier) -> None:
+    bars: Strokes = [np.array([(0, 0), (150, 0)], float), np.array([(0, 60), (150, 60)], float)]
+    (found,) = shipped.read(page((bars, 120, 150)))
+    assert found.digit is None and found.box is not None and found.box[3] - found.box[1] > 60
+
+
 def test_no_mark_is_dropped_in_silence_where_there_are_several(shipped: Classifier) -> None:
     minus: Strokes = [np.array([(0, 0), (40, 0)], float)]
     point: Strokes = [np.array([(0, 0)], float)]

@@ -42,6 +42,7 @@ MOST_INK = 0.97  # of all ink in one half
 UNEVEN_COST = 1.5  # of halves whose heights differ by a factor of e
 NONE_COST = 0.7  # of every part that is taken for no digit
 SMALL_NONE_COST, LOW = 0.1, 0.35  # of one no higher than this share of the row: beside digits, a mark
+ASIDE_COST, ASIDE = 4.0, 0.04  # of a digit with a part so low that stands aside by this share of the height
 SMALL_COST, SMALL = 6.0, 0.65  # of a digit that is lower than this share of the row, for each share less
 GAP_COST = 0.15  # of a gap between two digits whose boxes stand apart
 CLOSE_COST, CLOSE = 1.5, 0.15  # of two digits less than this share of the height apart
@@ -307,8 +308,9 @@ def best_reading(pieces: list[Piece], judge: Judge, *, as_drawn: bool = False) -
             piece = joined[start, end]
             each = scores[start, end] - costs
             share = piece.height / highest
-            each[0] += NONE_COST - SMALL_NONE_COST if share <= LOW else 0
-            each[1:] -= SMALL_COST * max(0.0, SMALL - share)
+            if share <= LOW:  # a comma looks like a small one
+                each[0] = np.logaddexp(*scores[start, end][:2]) - SMALL_NONE_COST
+            each[1:] -= SMALL_COST * max(0.0, SMALL - share) + _aside_cost(pieces[start:end], piece.height)
             length = int(each.argmax())
             total += float(each[length]) - _gap_cost(pieces[start:end])
             if before:
@@ -340,6 +342,14 @@ def _gap_cost(members: list[Piece]) -> float:
     """The cost of joining these atoms, for the gaps between them."""
     gaps = sum(max(0, _gap(*pair)) for pair in itertools.pairwise(members))
     return JOIN_COST * gaps / max(piece.height for piece in members)
+
+
+def _aside_cost(members: list[Piece], height: int) -> float:
+    """The cost of taking these atoms for a digit, if one is a mark beside the others."""
+    high = [piece for piece in members if piece.height > LOW * height]
+    low = [piece for piece in members if piece.height <= LOW * height]
+    aside = (min(_gap(piece, other) for other in high) > ASIDE * height for piece in low if high)
+    return ASIDE_COST if any(aside) else 0.0
 
 
 def _gap(one: Piece, other: Piece) -> int:
