@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from bars import TINY
 
-from mnist_core.config import PRESETS
+from mnist_core.config import PRESETS, TrainConfig
 from mnist_core.engine.events import Step
 from mnist_core.engine.history import CHANCE_LOSS, FLAT_STEPS, Watch
 from mnist_core.engine.setup import initial_model
@@ -86,6 +88,24 @@ def test_the_table_has_a_runs_pace_once_it_stands_still() -> None:
     assert pace not in results(visit, run, None, SHIPPED)
     run.state = "stopped"
     assert pace in results(visit, run, None, SHIPPED)
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        (TrainConfig(seed=5, threads=1), "The book&#39;s recipe"),
+        (replace(PRESETS["fast"], precision="float32"), "Fast"),
+        (replace(PRESETS["fast"], epochs=1.0, batch_size=32), "optimizer Muon, learning rate 0.05, "),
+    ],
+)
+def test_the_table_names_the_preset_that_was_run_and_what_differs_otherwise(
+    config: TrainConfig, says: str
+) -> None:
+    visit, run = Visit(), Run("Run 1", config)
+    run.weights = dict(initial_model(TINY).state_dict())
+    visit.runs[run.id] = run
+    table = results(visit, run, None, SHIPPED)
+    assert says in table and ("Muon" in table) == ("Muon" in says)
 
 
 def exported(kind: str, *changes: str) -> str:

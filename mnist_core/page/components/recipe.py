@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import Any
 
@@ -64,8 +65,15 @@ class RecipeForm(View):
         return (value or TrainConfig()).to_dict()
 
 
+@functools.cache
+def preset_texts() -> dict[str, list[str]]:
+    """For each preset its title, and what it shows in a sentence or two."""
+    texts: dict[str, list[str]] = json.loads(asset("text/presets.json"))
+    return texts
+
+
 def _template() -> str:
-    texts = json.loads(asset("text/presets.json"))
+    texts = preset_texts()
     presets = {name: [*texts[name], config.to_dict()] for name, config in PRESETS.items()}
     fields = {name: _field(name, knob) for name, knob in knobs().items() if name not in HIDDEN}
     return render(

@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from mnist_core.page.components.recipe import CHOICES, NAMES
+from mnist_core.config import PRESETS, TrainConfig
+from mnist_core.page.components.recipe import CHOICES, NAMES, preset_texts
 from mnist_core.page.templates import render
 from mnist_core.page.views.percent import share
 from mnist_core.runs import Visit
@@ -44,17 +45,22 @@ def results(visit: Visit, run: Run | None, examination: Examination | None, choi
 
 
 def recipe_words(run: Run) -> str:
-    """How a recipe differs from the book's, in a few words."""
-    hidden = {"threads", "precision", "seed", "test_batch_size"}
+    """The preset that was run, or how the recipe differs from the book's, in a few words."""
     if run.kind == "uploaded":
         return "uploaded weights"
     if run.kind == "fine-tuned":
         count = run.result.get("drawings", 0)
         return "fine-tuned on your drawing" if count == 1 else f"fine-tuned on your {count} drawings"
-    parts = [
-        f"{_label(name)} {_value(value)}" for name, value in changed(run.config).items() if name not in hidden
-    ]
-    return ", ".join(parts) or "the book's"
+    differs = _shown(run.config)
+    for name, config in PRESETS.items():
+        if _shown(config) == differs:
+            return preset_texts()[name][0]
+    return ", ".join(f"{_label(name)} {_value(value)}" for name, value in differs.items())
+
+
+def _shown(config: TrainConfig) -> dict[str, object]:
+    hidden = {"threads", "precision", "seed", "test_batch_size"}
+    return {name: value for name, value in changed(config).items() if name not in hidden}
 
 
 def _label(name: str) -> str:
