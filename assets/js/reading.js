@@ -40,13 +40,16 @@ function aloud({ digit, guess, probabilities }) {
   return guess === null ? "no digit" : `perhaps ${guess}`;
 }
 
-// What is read in each line of writing: a digit below the one before begins another.
+// A digit below the one before begins another line of writing.
+/** @type {(digits: ReadDigit[], i: number) => boolean} */
+const beginsLine = (digits, i) => i > 0 && digits[i].box[1] > digits[i - 1].box[3];
+
+// What is read in each line of writing.
 /** @param {ReadDigit[]} digits */
 function numbers(digits) {
-  /** @type {string[]} */
-  const lines = [];
-  digits.forEach(({ box, digit }, i) => {
-    if (!i || box[1] > digits[i - 1].box[3]) lines.push("");
+  const lines = [""];
+  digits.forEach(({ digit }, i) => {
+    if (beginsLine(digits, i)) lines.push("");
     lines[lines.length - 1] += digit ?? "?";
   });
   return lines;
@@ -78,12 +81,14 @@ export function mount(element, services) {
     const figures = [...prediction.children];
     if (figures.length !== count || figures[0].tagName !== kind) {
       prediction.replaceChildren(...Array.from({ length: count }, (_, i) => figure(kind, i)));
-      prediction.style.setProperty("--figures", String(count));
     }
+    const gaps = digits.filter((_, i) => beginsLine(digits, i)).length;
+    prediction.style.setProperty("--figures", String(count + gaps));
     [...prediction.children].forEach((node, i) => {
       const digit = digits[i];
       write(node, String(digit?.guess ?? "?"));
       node.className = !digit ? "blank" : digit.digit === null ? "unsure" : "sure";
+      node.classList.toggle("begins-line", Boolean(digit) && beginsLine(digits, i));
       set(node, "aria-hidden", String(!digit));
       if (kind === "BUTTON") set(node, "aria-pressed", String(i === chosen.digit()));
     });

@@ -18,7 +18,7 @@ export function mount(element, services) {
     const parts = digits.length
       ? [
           html("span", {}, `${reader} ${unsure ? "is not sure:" : "reads"}`),
-          html("b", {}, digits.map(({ guess }) => guess ?? "?").join("")),
+          html("b", unsure ? { class: "unsure" } : {}, digits.map(({ guess }) => guess ?? "?").join("")),
           html("span", {}, digits.map(({ probabilities }) => percent(Math.max(...probabilities))).join(", ")),
         ]
       : [];

@@ -324,6 +324,18 @@ def test_two_digits_are_read_as_a_number_with_a_box_each(server: Any, open_page:
     assert page.locator("#digit-pad .box").count() == 0
 
 
+def test_lines_of_writing_stay_apart_in_the_answer(server: Any, open_page: OpenPage) -> None:
+    page = open_page(server.url)
+    lower = [[(x, 0.45 + 0.55 * y) for x, y in path] for path in FOUR_TWO]
+    upper = [[(x, 0.55 * y) for x, y in path] for path in SEVEN]
+    draw(page, upper + lower)
+    assert page.locator(".verdict").inner_text() == "2 lines: 7 and 42."
+    seven, four, two = (page.locator("#prediction button").nth(i).bounding_box() for i in range(3))
+    assert four["x"] - seven["x"] > 1.5 * (two["x"] - four["x"])
+    answer = page.locator("#prediction").bounding_box()
+    assert two["x"] + two["width"] <= answer["x"] + answer["width"]
+
+
 def test_the_page_answers_as_the_classifier_does_on_the_full_canvas(server: Any, open_page: OpenPage) -> None:
     page = open_page(server.url, reduced_motion="reduce")
     classifier, rng, n, same = Classifier.load(), np.random.default_rng(3), 60, 0
