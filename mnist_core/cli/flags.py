@@ -96,7 +96,7 @@ def _add_strings(reading: argparse.ArgumentParser) -> None:
     reading.add_argument(
         "--pieces", type=int, default=600_000, help="how many are drawn; default: %(default)s"
     )
-    reading.add_argument("--epochs", type=float, default=8.0, help="default: %(default)s")
+    reading.add_argument("--epochs", type=float, default=5.0, help="default: %(default)s")
     reading.add_argument("--seed", type=int, default=1, help="default: %(default)s")
 
 
