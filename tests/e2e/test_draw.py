@@ -329,6 +329,7 @@ def test_lines_of_writing_stay_apart_in_the_answer(server: Any, open_page: OpenP
     lower = [[(x, 0.45 + 0.55 * y) for x, y in path] for path in FOUR_TWO]
     upper = [[(x, 0.55 * y) for x, y in path] for path in SEVEN]
     draw(page, upper + lower)
+    at_rest(page)
     assert page.locator(".verdict").inner_text() == "2 lines: 7 and 42."
     seven, four, two = (page.locator("#prediction button").nth(i).bounding_box() for i in range(3))
     assert four["x"] - seven["x"] > 1.5 * (two["x"] - four["x"])
