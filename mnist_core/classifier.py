@@ -162,15 +162,15 @@ class Classifier:
         parts, specks = atoms(ink)
         paths = [path / (across, down) for path in _paths(strokes or ())]
         digits: list[Prediction] = []
-        left_out: list[Prediction] = []
+        omitted: list[Prediction] = []
         found = [marks(self._groups(row, paths, ink, looks), specks) for row in rows(parts)]
         if parts and not any(group.length for groups, _ in found for group in groups):
             found = [([Group(join(parts), 0)], [])]
         for groups, small in found:
             read = [answer for group in _together(groups) for answer in self._digits(group, looks)]
-            left_out += [_left_out(piece, read) for piece in small]
+            omitted += [_left_out(piece, read) for piece in small]
             digits += read
-        return [_scaled(each, across, down) for each in digits + left_out]
+        return [_scaled(each, across, down) for each in digits + omitted]
 
     def _groups(
         self, row: list[Piece], paths: list[NDArray[np.float64]], ink: np.ndarray, looks: _Looks
