@@ -14,7 +14,7 @@ from PIL import Image
 from torch import nn
 
 from mnist_core import CheckpointError, Classifier, ConvNet
-from mnist_core.classifier import WEIGHT, Calibration, Prediction, as_values, sureness
+from mnist_core.classifier import WEIGHT, Calibration
 from mnist_core.data import load_mnist
 from mnist_core.datasets.digits import Digits
 from mnist_core.datasets.synthetic import digits, drawing, non_digits
@@ -79,15 +79,6 @@ def test_a_digit_is_named_however_low_its_threshold() -> None:
     assert found.digit == 8 and found.closest == 8
     unsure = Classifier(Certain(0.3), Calibration(threshold=0.4)).predict(some_digit())
     assert unsure.guess == 8 and unsure.closest is None
-
-
-def test_several_digits_are_as_sure_as_the_least_sure_one() -> None:
-    def reading(sure: float) -> Prediction:
-        return Prediction(8, [(1 - sure) / 9] * 8 + [sure, (1 - sure) / 9], np.zeros((28, 28), np.uint8), 8)
-
-    assert sureness(as_values([reading(0.9)])) == 0.9
-    assert sureness(as_values([reading(0.9), reading(0.6)])) == 0.6
-    assert sureness(as_values([])) == 0.1
 
 
 def test_the_temperature_softens_the_probabilities() -> None:

@@ -27,15 +27,18 @@ PARTS = {
     "checkpoint": "config inference model torch_file",
     "strings": "imaging inference model",
     "classifier": "checkpoint imaging inference model strings",
+    "answers": "classifier model",
     "explain": "config datasets imaging inference model",
     "engine": "checkpoint config data datasets imaging inference model strings",
     "training": "config engine inference",
-    "runs": "checkpoint classifier config data datasets engine imaging inference model training",
+    "runs": "answers checkpoint classifier config data datasets engine imaging inference model training",
     "benchmark": "classifier config data datasets engine imaging model training",
-    "cli": "benchmark checkpoint classifier config data datasets engine inference model strings training",
+    "cli": (
+        "answers benchmark checkpoint classifier config data datasets engine inference model strings training"
+    ),
     "__init__": "checkpoint classifier config data datasets engine model training",
     "__main__": "cli",
-    "page": "classifier config data datasets engine explain imaging model playground runs",
+    "page": "answers classifier config data datasets engine explain imaging model playground runs",
 }
 # Packages that take their time to import, and the only files that may ask for them.
 HEAVY = {

@@ -20,7 +20,7 @@ from PIL import Image
 from roc import area_under_curve
 
 from mnist_core import Classifier, load_mnist
-from mnist_core.classifier import as_values, sureness
+from mnist_core.answers import as_values, sureness
 
 FOLDER = Path(os.environ.get("OTHER_SETS", ""))
 pytestmark = pytest.mark.full

@@ -9,7 +9,8 @@ import sys
 
 from PIL import Image
 
-from mnist_core.classifier import Classifier, Prediction, as_values
+from mnist_core.answers import as_values
+from mnist_core.classifier import Classifier, Prediction
 from mnist_core.cli.interruption import Interruption
 from mnist_core.cli.output import tell
 from mnist_core.cli.usage import asked

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch.utils.data import TensorDataset
 
-from mnist_core.classifier import Classifier, as_values, sureness
+from mnist_core.answers import as_values, sureness
+from mnist_core.classifier import Classifier
 from mnist_core.imaging.preprocess import denormalise
 from mnist_core.inference import Calibration, predict
 from mnist_core.model import CLASSES

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
-from mnist_core.classifier import Classifier, Prediction, left_out
+from mnist_core.answers import left_out
+from mnist_core.classifier import Classifier, Prediction
 from mnist_core.imaging.preprocess import SIZE
 from mnist_core.model import CLASSES
 from mnist_core.page.components.pad import Drawing

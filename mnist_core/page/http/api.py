@@ -17,7 +17,7 @@ from gradio_client.utils import is_http_url_like
 from PIL import Image
 
 from mnist_core import runs
-from mnist_core.classifier import as_values
+from mnist_core.answers import as_values
 from mnist_core.page.threads import own_thread
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
@@ -57,7 +57,7 @@ def predict(path: str) -> dict[str, Any]:
     """What the built-in model reads in the picture at `path`.
 
     Returns:
-        As `classifier.as_values`.
+        As `answers.as_values`.
 
     Raises:
         ValueError: the file holds no picture that can be read.

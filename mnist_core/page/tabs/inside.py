@@ -13,7 +13,8 @@ import gradio as gr
 import numpy as np
 from pydantic import BaseModel, Field, model_validator
 
-from mnist_core.classifier import Classifier, Prediction, as_values, sureness
+from mnist_core.answers import as_values, sureness
+from mnist_core.classifier import Classifier, Prediction
 from mnist_core.data import load_mnist
 from mnist_core.datasets.digits import Digits
 from mnist_core.datasets.download import DataError, mnist_is_here
