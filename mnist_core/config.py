@@ -75,7 +75,7 @@ class TrainConfig:
 
     data: str = _knob(
         "mnist",
-        "The digits to train on: MNIST, synthetic digits, or as many of each.",
+        "The digits to train on: MNIST, synthetic digits, or MNIST and twice as many synthetic ones.",
         choices=("mnist", "synthetic", "both"),
     )
     train_size: int = _knob(
@@ -216,16 +216,16 @@ PRESETS: dict[str, TrainConfig] = {
     ),
     "shipped": TrainConfig(
         data="both",
-        non_digits=30_000,
-        epochs=24.0,
+        non_digits=60_000,
+        epochs=25.0,
         batch_size=128,
         optimizer="adamw",
         learning_rate=0.003,
         weight_decay=0.1,
         schedule="triangle",
-        dropout2=0.1,
+        dropout1=0.0,
+        dropout2=0.0,
         augment="pen",
-        precision="bfloat16",
     ),
     "too_high": TrainConfig(optimizer="sgd", learning_rate=10.0),
     "crawling": TrainConfig(optimizer="sgd", learning_rate=0.01, activation="sigmoid", epochs=1.0),

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Subset, TensorDataset
 
 from mnist_core import data
 from mnist_core.config import TrainConfig
-from mnist_core.data import load_data, load_mnist, mnist_loaders
+from mnist_core.data import epoch_size, load_data, load_mnist, mnist_loaders
 from mnist_core.datasets.digits import NO_DIGIT, Digits, as_tensors, batches, shift
 from mnist_core.datasets.download import DataError, ForeignDataWarning, find_folder, mnist_is_here
 from mnist_core.engine import calibrate
@@ -313,11 +313,13 @@ def test_drawn_digits_need_no_folder_and_are_tested_on_others(tmp_path: Path, mo
 
 
 @pytest.mark.filterwarnings("ignore::mnist_core.datasets.download.ForeignDataWarning")
-def test_both_gives_as_many_of_each_and_is_tested_on_mnist(tmp_path: Path) -> None:
+def test_both_gives_twice_as_many_synthetic_digits_and_is_tested_on_mnist(tmp_path: Path) -> None:
     lay(tmp_path)
-    train_data, test_data = load_data(TrainConfig(data="both", train_size=101), tmp_path)
+    config = TrainConfig(data="both", train_size=101)
+    train_data, test_data = load_data(config, tmp_path)
+    assert len(train_data) == epoch_size(config)
     blank_ones = (train_data.images.flatten(1).amax(dim=1) == 0).sum()
-    assert (len(train_data), len(test_data), int(blank_ones)) == (202, 10_000, 101)
+    assert (len(train_data), len(test_data), int(blank_ones)) == (303, 10_000, 101)
 
 
 @pytest.mark.mnist

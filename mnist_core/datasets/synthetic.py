@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from mnist_core.datasets.glyphs import DIGITS, RARE_DIGITS, SIGNS
+from mnist_core.datasets.glyphs import DIGITS, FURTHER_LETTERS, SIGNS
 from mnist_core.imaging.pen import draw_line
 from mnist_core.imaging.preprocess import SIZE, preprocess
 
@@ -66,19 +66,16 @@ def contact_sheet(columns: int = 24, cell: int = 60, seed: int = 0) -> Image.Ima
     return sheet
 
 
-def drawing(digit: int, rng: np.random.Generator, *, rare: bool = False) -> Strokes:
-    """The strokes of one way to write `digit`, in one handwriting.
-
-    Args:
-        rare: it may be one of the rarer ways too.
-    """
-    ways = DIGITS[digit] + RARE_DIGITS.get(digit, ()) if rare else DIGITS[digit]
-    return written_by_hand(pick(ways, rng), _NARROW.get(digit, _WIDTH), rng)
+def drawing(digit: int, rng: np.random.Generator) -> Strokes:
+    """The strokes of one way to write `digit`, in one handwriting."""
+    return written_by_hand(pick(DIGITS[digit], rng), _NARROW.get(digit, _WIDTH), rng)
 
 
 def sign(rng: np.random.Generator) -> Strokes:
     """The strokes of a letter or sign that is no digit, in one handwriting."""
-    return written_by_hand(pick(SIGNS[rng.choice(list(SIGNS))], rng), rng.uniform(0.6, 1.0), rng)
+    name = rng.choice(list(SIGNS))
+    ways = SIGNS[name] + FURTHER_LETTERS.get(name, ())
+    return written_by_hand(pick(ways, rng), rng.uniform(0.6, 1.0), rng)
 
 
 def render(strokes: Strokes, rng: np.random.Generator, pen: float | None = None) -> Image.Image:

@@ -63,11 +63,11 @@ def traced_letters() -> list[Strokes]:
 
 
 def written_digit(digit: int, rng: np.random.Generator, copies: Traced) -> Strokes:
-    """`digit` in some handwriting: one of `copies` written again, or the copybook's, rarer ways included."""
+    """`digit` in some handwriting: one of `copies` written again, or the copybook's."""
     if rng.random() < _MNIST_SHARE:
         ways = copies[digit]
         return by_another_hand(ways[rng.integers(len(ways))], rng)
-    return drawing(digit, rng, rare=True)
+    return drawing(digit, rng)
 
 
 def by_another_hand(strokes: Strokes, rng: np.random.Generator, strength: float = 1.0) -> Strokes:

@@ -18,8 +18,8 @@ from mnist_core.imaging.preprocess import denormalise
 from mnist_core.inference import Calibration, predict, undisturbed
 from mnist_core.model import ConvNet
 
-CALIBRATION_DIGITS = 4000  # of which the threshold refuses eighty
-REFUSED = 0.02  # of digits may be called "not sure" for the sake of letters and scribbles that are
+CALIBRATION_DIGITS = 4000  # of which the threshold refuses forty
+REFUSED = 0.01  # of digits may be called "not sure" for the sake of letters and scribbles that are
 _TEMPERATURES = tuple(0.3 * 1.05**step for step in range(-20, 60))  # 0.11 to 5.3; smoothed labels want < 0.5
 _SEED = SYNTHETIC_TEST_SEED + 1  # neither a recipe's nor that of the test digits
 

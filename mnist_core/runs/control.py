@@ -21,6 +21,7 @@ from torch import optim
 from mnist_core import checkpoint
 from mnist_core.classifier import Classifier
 from mnist_core.config import TrainConfig
+from mnist_core.data import synthetic_digits
 from mnist_core.engine.calibrate import calibrate
 from mnist_core.engine.events import Change
 from mnist_core.engine.history import OPTIMIZER_NAMES
@@ -108,8 +109,7 @@ class Runs(Visits):
         """
         if config.epochs > self.limits.epochs:
             raise RunError(f"{config.epochs:g} epochs are too many here: at most {self.limits.epochs:g}.")
-        digits = config.train_size if config.data != "mnist" else 0
-        if digits + config.non_digits > self.limits.synthetic:
+        if synthetic_digits(config) + config.non_digits > self.limits.synthetic:
             raise RunError(
                 f"This recipe asks for too many synthetic digits: at most {self.limits.synthetic:,} here."
             )

@@ -42,7 +42,7 @@ class Limits:
     turn_seconds: float = 30
     queue: int = 40
     runs: int = 100
-    synthetic: int = 120_000
+    synthetic: int = 200_000
     visits: int = 400
     idle_seconds: float = 24 * 3600
     gone_seconds: float = 3600

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 from mnist_core.config import TrainConfig
+from mnist_core.data import epoch_size
 from mnist_core.engine.events import Step
 
 # Seconds on two cores of an ordinary server, such as a free Space has; `Pace` corrects them by measurement.
@@ -55,7 +56,7 @@ class Pace:
 
     def seconds(self, config: TrainConfig) -> float:
         """The seconds that a recipe will take, evaluations included."""
-        digits = config.epochs * config.train_size
+        digits = config.epochs * epoch_size(config)
         training = digits * _SECONDS_PER_DIGIT + digits / config.batch_size * _SECONDS_PER_STEP
         tests = max(1, int(config.epochs * config.evaluations_per_epoch))
         return self.factor * (training + tests * _SECONDS_PER_TEST)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,13 @@ def test_the_estimate_learns_from_the_machine() -> None:
     half = (digits * 2.2e-4 + steps * 2e-3) / 2
     pace.note(Step(steps, 3750, 1, digits, 32, 0.1, 0.5, half))
     assert pace.seconds(TrainConfig()) == pytest.approx(before / 2)
+
+
+def test_the_estimate_counts_all_that_an_epoch_trains_on() -> None:
+    pace, few = Pace(), TrainConfig(train_size=1000, epochs=10.0)
+    plain, both = pace.seconds(few), pace.seconds(replace(few, data="both", non_digits=2000))
+    tests = pace.seconds(replace(few, evaluations_per_epoch=2)) - plain
+    assert both - tests == pytest.approx(5 * (plain - tests))
 
 
 def test_the_python_script_of_a_recipe_rebuilds_that_recipe() -> None:

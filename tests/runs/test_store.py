@@ -139,7 +139,7 @@ def test_others_get_their_digits_while_a_run_has_its_own_drawn(few_tests: None, 
 def test_a_recipe_that_draws_too_much_is_refused(tmp_path: Path) -> None:
     runs = Runs(Limits(synthetic=1000), digits=DigitStore(tmp_path), device="cpu")
     for config in (
-        replace(DRAWN, data="both", train_size=981),
+        replace(DRAWN, data="both", train_size=491),
         replace(DRAWN, data="mnist", non_digits=1001),
     ):
         with pytest.raises(RunError, match=r"asks for too many synthetic digits: at most 1,000 here\."):

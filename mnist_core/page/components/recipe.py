@@ -36,7 +36,7 @@ CHOICES = {
     "leaky_relu": "Leaky ReLU",
     "mnist": "MNIST",
     "synthetic": "synthetic",
-    "both": "both, half and half",
+    "both": "MNIST and synthetic, 1 to 2",
     "none": "off",
     "shift": "one-pixel shift",
     "pen": "handwriting",
