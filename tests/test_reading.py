@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 from signs import KINDS, shaky_sign
 
 from mnist_core import Classifier
+from mnist_core.answers import as_values, left_out
 from mnist_core.classifier import Prediction
 from mnist_core.datasets.synthetic import drawing, sign
 
@@ -127,6 +128,12 @@ def test_no_mark_is_dropped_in_silence_where_there_are_several(shipped: Classifi
     point: Strokes = [np.array([(0, 0)], float)]
     found = shipped.read(page((minus, 20, 150), (THREE, 90, 100), (point, 190, 195), (FIVE, 240, 100)))
     assert spelt(found) == "35" and len(marks(found)) == 2
+    values = as_values(found)
+    assert (values["number"], values["left_out"]) == (
+        "35",
+        "I read digits only: 2 marks beside them were left out.",
+    )
+    assert left_out(found[:3]) == marks(found)[0] and left_out(found[:2]) is None
 
 
 @pytest.mark.parametrize(
@@ -265,6 +272,16 @@ def test_more_digits_than_three_that_touch_are_hardly_ever_read_wrongly_with_cer
         wrong += sure and spelt(found) != "".join(map(str, digits))
     print(f"four to eight that touch, wrong and over 95 % sure of each digit: {wrong} of {n}")
     assert wrong <= 0.1 * n
+
+
+def test_plain_values_hold_one_digit_a_number_or_why_there_is_none(shipped: Classifier) -> None:
+    one = as_values(shipped.read(page((SEVEN, 150, 100))))
+    assert (one["number"], one["digit"], one["guess"], one["reason"]) == ("7", 7, 7, None)
+    assert max(one["probabilities"]) == one["probabilities"][7] and len(one["digits"]) == 1
+    two = as_values(shipped.read(page((THREE, 80, 100), (FIVE, 220, 100))))
+    assert (two["number"], two["digit"], two["reason"]) == ("35", None, "2 digits: 35.")
+    assert two["probabilities"] == [0.1] * 10 and [each["digit"] for each in two["digits"]] == [3, 5]
+    assert as_values([])["reason"] == "Nothing is drawn here."
 
 
 @pytest.mark.parametrize("strokes", [[1, 2], [[1, 2, 3]], [["a", "b"]], 7, [[(1, float("nan")), (2, 3)]]])
