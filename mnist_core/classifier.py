@@ -188,13 +188,21 @@ class Classifier:
         return sorted(apart, key=lambda group: group.piece.box[0] + group.piece.box[2])
 
     def _digits(self, group: Group, looks: _Looks) -> list[Prediction]:
-        """The answers for a piece: one for a digit or for what is none, several for a string."""
+        """The answers for a piece: several for a string of which each digit is sure, otherwise one."""
         look = looks[group.piece]
-        if group.length < 2:
-            chance = math.exp(look.scores[1])
-            answer = self._answer(look.model_input, look.log_probabilities, chance)
-            return [replace(answer if group.length else _refused(answer), box=group.piece.box)]
-        chance = math.exp(look.scores[group.length])
+        if group.length > 1:
+            string = self._string(group, math.exp(look.scores[group.length]))
+            if all(answer.digit is not None for answer in string):
+                return string
+        answer = self._answer(look.model_input, look.log_probabilities, math.exp(look.scores[1]))
+        return [replace(answer if group.length == 1 else _refused(answer), box=group.piece.box)]
+
+    def _string(self, group: Group, chance: float) -> list[Prediction]:
+        """The answers for a string's digits.
+
+        Args:
+            chance: that it is a string of as many digits.
+        """
         said = self.strings.digits(group.piece.ink, group.length)
         pieces = self._cut(group.piece, said)
         inputs = np.stack([place(piece.ink) for piece in pieces])

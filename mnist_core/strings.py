@@ -27,6 +27,7 @@ HIDDEN_UNITS = 256
 COLUMNS = 8  # from left to right, each of an eighth of the picture's width
 COLUMN_UNITS = 128
 SHIPPED_STRING_WEIGHTS = Path(__file__).resolve().parent.parent / "assets" / "weights" / "strings.pt"
+SURE = 0.9  # of a length: below this, several views of the piece are asked
 _VIEWS = ((0.0, 1.0), (0.15, 1.0), (-0.15, 1.0), (0.0, 1.08))  # slants, in columns per row, and shrunk by
 _MEAN, _STD = 0.17, 0.34  # of synthetic pieces' pixels, from 0 to 1
 
@@ -111,28 +112,40 @@ class StringReader:
         Args:
             inks: (h, w) uint8 each, 0 for paper.
         """
-        said = outputs(self.model, torch.from_numpy(np.stack([place_string(ink) for ink in inks])))
+        pieces = torch.from_numpy(np.stack([place_string(ink) for ink in inks]))
+        said = outputs(self.model, pieces)
+        unsure = (said[:, :LENGTHS] / self.temperatures[0]).softmax(1).amax(1) < SURE
+        if unsure.any():
+            said[unsure] = self._mean_over_views(pieces[unsure])
         lengths: NDArray[np.float64] = (said[:, :LENGTHS] / self.temperatures[0]).log_softmax(1).numpy()
         return lengths
 
     def digits(self, ink: np.ndarray, length: int) -> NDArray[np.float64]:
-        """(length, 10): log-probabilities of the digits from left to right, if there are so many in the ink.
-
-        They are the mean over several views, since slanted or a little smaller it is misread elsewhere.
-        """
-        said = outputs(self.model, _views(torch.from_numpy(place_string(ink))))
+        """(length, 10): log-probabilities of the digits, left to right, if there are so many in the ink."""
+        said = self._mean_over_views(torch.from_numpy(place_string(ink))[None])[0, LENGTHS:]
         places = [place for place, (of, _) in enumerate(PLACES) if of == length]
-        logits = said[:, LENGTHS:].unflatten(1, (len(PLACES), CLASSES))[:, places] / self.temperatures[1]
-        digits: NDArray[np.float64] = logits.mean(0).log_softmax(1).numpy()
+        logits = said.unflatten(0, (len(PLACES), CLASSES))[places] / self.temperatures[1]
+        digits: NDArray[np.float64] = logits.log_softmax(1).numpy()
         return digits
+
+    def _mean_over_views(self, pieces: torch.Tensor) -> torch.Tensor:
+        """The mean of what the network says of several views of a piece: (N, 32, 64) -> (N, 64).
+
+        Slanted or a little smaller, a piece is misread elsewhere.
+        """
+        said = outputs(self.model, _views(pieces).flatten(0, 1))
+        return said.unflatten(0, (len(pieces), len(_VIEWS))).mean(1)
 
 
 @undisturbed()
-def _views(piece: torch.Tensor) -> torch.Tensor:
-    """A piece, uint8 (32, 64), as it is, slanted either way, and a little smaller: uint8 (4, 32, 64)."""
-    maps = [[[size, slant / 2, 0.0], [0.0, size, 0.0]] for slant, size in _VIEWS]
-    ink = piece.to(torch.float32).expand(len(maps), 1, -1, -1)
-    return warped(ink, torch.tensor(maps, dtype=torch.float32))[:, 0].round().to(torch.uint8)
+def _views(pieces: torch.Tensor) -> torch.Tensor:
+    """Pieces as they are, slanted either way, and a little smaller: uint8 (N, 32, 64) -> (N, 4, 32, 64)."""
+    ink = pieces.to(torch.float32)[:, None]
+    views = []
+    for slant, size in _VIEWS:
+        view = torch.tensor([[size, slant / 2, 0.0], [0.0, size, 0.0]], dtype=torch.float32)
+        views.append(warped(ink, view.expand(len(ink), 2, 3)).round().to(torch.uint8))
+    return torch.cat(views, dim=1)
 
 
 def warped(ink: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:

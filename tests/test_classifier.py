@@ -200,6 +200,25 @@ def test_a_strings_digits_are_what_both_networks_say_each_at_its_own_temperature
     assert [each.probabilities[8] for each in found] == pytest.approx([both, both], rel=1e-3)
 
 
+def test_a_string_of_which_one_digit_is_not_sure_is_refused_as_one_piece() -> None:
+    class SureOfTheFirst(Eights):
+        def digits(self, ink: np.ndarray, length: int) -> np.ndarray:
+            places = super().digits(ink, length)
+            places[1:, 3] = places[1:, 8]
+            return places - np.log(np.exp(places).sum(axis=1, keepdims=True))
+
+    image = some_digit()
+    for threshold, shown in ((0.4, [8, 8]), (0.6, [None])):
+        calibration = Calibration(threshold=threshold)
+        found = Classifier(Certain(0.2), calibration, SureOfTheFirst(1e-9, 1e-9, 1 - 3e-9, 1e-9)).read(image)
+        assert [each.digit for each in found] == shown
+    (whole,) = found
+    left, _, right, _ = whole.box
+    columns = np.flatnonzero((np.asarray(image.convert("L")) < 128).any(axis=0))
+    assert left <= columns[0] and right > columns[-1]
+    assert max(whole.probabilities) < 0.2 and whole.closest is None
+
+
 def test_a_network_that_leaves_no_doubt_is_not_believed_entirely() -> None:
     classifier = Classifier(Certain(1 - 1e-9), strings=Lengths(0.5, 0.5 - 2e-9, 1e-9, 1e-9))
     (found,) = classifier.read(some_digit())
