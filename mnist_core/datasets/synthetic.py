@@ -66,9 +66,14 @@ def contact_sheet(columns: int = 24, cell: int = 60, seed: int = 0) -> Image.Ima
     return sheet
 
 
-def drawing(digit: int, rng: np.random.Generator) -> Strokes:
-    """The strokes of one way to write `digit`, in one handwriting."""
-    return written_by_hand(pick(DIGITS[digit], rng), _NARROW.get(digit, _WIDTH), rng)
+def drawing(digit: int, rng: np.random.Generator, *, usual: bool = False) -> Strokes:
+    """The strokes of one way to write `digit`, in one handwriting.
+
+    Args:
+        usual: the way that the copybook gives most weight.
+    """
+    way = max(DIGITS[digit])[1] if usual else pick(DIGITS[digit], rng)
+    return written_by_hand(way, _NARROW.get(digit, _WIDTH), rng)
 
 
 def sign(rng: np.random.Generator) -> Strokes:

@@ -18,9 +18,9 @@ NUMBER = (4, 2)  # one sample is a number, to show that several digits are read 
 class Samples(View):
     """A row of small drawings, each a button; choosing one draws it on the pad, in the visitor's browser."""
 
-    def __init__(self, seed: int = 0, **options: Any) -> None:
+    def __init__(self, seed: int = 4, **options: Any) -> None:
         rng = np.random.default_rng(seed)
-        drawings = [(str(digit), _fit(drawing(digit, rng), HEIGHT)) for digit in range(10)]
+        drawings = [(str(digit), _fit(drawing(digit, rng, usual=True), HEIGHT)) for digit in range(10)]
         drawings.append(("".join(map(str, NUMBER)), _number(rng)))
         samples = [_sample(name, strokes) for name, strokes in drawings]
         markup = render("samples.html", samples=samples)
@@ -39,7 +39,7 @@ def _fit(strokes: Strokes, longest: float, centre: float = SHEET / 2) -> Strokes
 def _number(rng: np.random.Generator) -> Strokes:
     """`NUMBER`'s digits, side by side."""
     room = SHEET / len(NUMBER)
-    placed = (_fit(drawing(d, rng), 0.78 * room, (i + 0.5) * room) for i, d in enumerate(NUMBER))
+    placed = (_fit(drawing(d, rng, usual=True), 0.78 * room, (i + 0.5) * room) for i, d in enumerate(NUMBER))
     return [stroke for strokes in placed for stroke in strokes]
 
 
