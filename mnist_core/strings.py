@@ -134,7 +134,8 @@ class StringReader:
         Slanted or a little smaller, a piece is misread elsewhere.
         """
         said = outputs(self.model, _views(pieces).flatten(0, 1))
-        return said.unflatten(0, (len(pieces), len(_VIEWS))).mean(1)
+        mean: torch.Tensor = said.unflatten(0, (len(pieces), len(_VIEWS))).mean(1)
+        return mean
 
 
 @undisturbed()
