@@ -94,9 +94,9 @@ def _add_predicting(predicting: argparse.ArgumentParser) -> None:
 def _add_strings(reading: argparse.ArgumentParser) -> None:
     reading.add_argument("--out", type=_path, required=True, help="file for the weights")
     reading.add_argument(
-        "--pieces", type=int, default=600_000, help="how many are drawn; default: %(default)s"
+        "--pieces", type=int, default=900_000, help="how many are drawn; default: %(default)s"
     )
-    reading.add_argument("--epochs", type=float, default=5.0, help="default: %(default)s")
+    reading.add_argument("--epochs", type=float, default=4.0, help="default: %(default)s")
     reading.add_argument("--seed", type=int, default=1, help="default: %(default)s")
 
 
