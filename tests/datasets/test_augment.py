@@ -100,11 +100,12 @@ def test_straight_lines_wobble_whichever_way_they_run(turned: bool, monkeypatch:
     assert middles.std(dim=1).median() > 0.1  # pixels
 
 
-def test_varied_strokes_are_as_strong_as_those_given(pictures: torch.Tensor) -> None:
+def test_varied_strokes_are_as_strong_as_those_given() -> None:
+    pictures = normalise(digits(1000, 0)[0])
     varied = ink(vary(pictures, seeded(), share=1.0))
     torch.testing.assert_close(varied.amax((1, 2, 3)), torch.ones(len(varied)))
     full, before = ((each > 0.95).float().sum() for each in (varied, ink(pictures)))
-    assert 0.85 < full / before < 1.2
+    assert 0.8 < full / before < 1.1
 
 
 def test_a_blank_picture_stays_blank() -> None:
