@@ -270,7 +270,7 @@ def overlap(box: np.ndarray, other: np.ndarray) -> float:
 def test_more_digits_than_three_that_touch_are_hardly_ever_read_wrongly_with_certainty(
     shipped: Classifier,
 ) -> None:
-    rng, wrong, n = np.random.default_rng(0), 0, 60
+    rng, wrong, n = np.random.default_rng(0), 0, 300
     for _ in range(n):
         digits = rng.integers(0, 10, rng.integers(4, 9)).tolist()
         strokes = row([drawing(digit, rng) for digit in digits], -12, rng, 8)
@@ -278,7 +278,7 @@ def test_more_digits_than_three_that_touch_are_hardly_ever_read_wrongly_with_cer
         sure = all(max(each.probabilities) > 0.95 for each in found)
         wrong += sure and spelt(found) != "".join(map(str, digits))
     print(f"four to eight that touch, wrong and over 95 % sure of each digit: {wrong} of {n}")
-    assert wrong <= 0.1 * n
+    assert wrong <= 0.03 * n
 
 
 def test_plain_values_hold_one_digit_a_number_or_why_there_is_none(shipped: Classifier) -> None:
