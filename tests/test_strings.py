@@ -221,10 +221,10 @@ def test_temperatures_undo_what_makes_a_network_too_sure(pieces: Strings) -> Non
 
 
 def test_the_shipped_network_tells_digits_from_strings_and_from_what_is_none() -> None:
-    unseen = draw_strings(1200, 2**31 + 7, Digits(*digits(300, 2**31 + 9)))
+    unseen = draw_strings(3600, 2**31 + 7, Digits(*digits(300, 2**31 + 9)))
     said = shipped_strings().lengths([piece.numpy() for piece in unseen.pictures]).argmax(axis=1)
     truth = unseen.lengths.numpy()
-    for length, least in ((0, 0.92), (1, 0.9), (2, 0.9), (3, 0.91)):
+    for length, least in ((0, 0.92), (1, 0.9), (2, 0.9), (3, 0.93)):
         assert (said == truth)[truth == length].mean() >= least
     for length, least in ((1, 0.85), (2, 0.8), (3, 0.65)):
         some = np.flatnonzero(truth == length)[:60]
