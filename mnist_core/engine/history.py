@@ -132,18 +132,15 @@ class History:
         self.reached: dict[float, float] = {}  # accuracy -> training seconds when it was first measured
         self.tested = 0  # evaluations so far, dropped ones included
         self.last: Step | None = None
+        self.smoothed = math.nan  # the exponential moving average of the losses over 5 to 50 steps
         self._smooth = self._weight = 0.0
-
-    @property
-    def smoothed(self) -> float:
-        """The exponential moving average of the losses; its window is a hundredth of the run."""
-        return self._smooth / self._weight if self._weight else math.nan
 
     def add_step(self, step: Step) -> None:
         """Record a step."""
         keep = 1 - 1 / min(max(step.steps / 100, 5), 50)
         self._smooth = keep * self._smooth + (1 - keep) * step.loss
         self._weight = keep * self._weight + (1 - keep)
+        self.smoothed = self._smooth / self._weight
         self.last = step
         self.losses.add(step.step, step.seen, step.loss, self.smoothed, step.learning_rate)
 

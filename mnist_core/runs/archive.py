@@ -128,6 +128,7 @@ def _restored(record: Path) -> Run:
     history.last = Step(**values["last"]) if values["last"] else None
     for row in values["losses"]:
         history.losses.add(*row)
+        history.smoothed = row[3]
     for evaluation in values["evaluations"]:
         confusion = torch.tensor(evaluation["confusion"])
         history.evaluations.append(Evaluation(**evaluation | {"confusion": confusion}))
