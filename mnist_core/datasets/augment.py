@@ -16,7 +16,7 @@ from mnist_core.imaging.preprocess import CENTRE, INK_SIZE, MEAN, SIZE, STD
 
 SLANT = 0.3  # horizontal shift per unit of height, either way
 TURN = 0.2  # radians either way, 11 degrees
-STRETCH = 0.15  # natural logarithm of the ratio of width to height, either way
+STRETCH = 0.15  # natural logarithm of the width's factor, either way; the height's is its inverse
 SHRINK = 0.08  # of the ink's size, downwards: as if dust or a stray end made the box larger than the digit
 WOBBLE = 0.9  # pixels, standard deviation of the elastic displacement at its coarse grid's points
 WOBBLE_GRID = 5  # points each way over the picture

@@ -1,4 +1,4 @@
-"""Fourteen kinds of sign that are no digits, drawn in a shaky hand. No network here was trained on them."""
+"""Fourteen kinds of sign that are no digits, drawn in a shaky hand. None of these drawings was trained on."""
 
 from __future__ import annotations
 
