@@ -160,7 +160,7 @@ def test_a_tap_of_the_pen_is_a_dot_and_no_digit(shipped: Classifier, radius: int
     assert spelt(found) == "?" and len(found) == 1
 
 
-def test_signs_of_kinds_that_no_training_saw_are_refused(shipped: Classifier) -> None:
+def test_signs_in_a_shaky_hand_are_refused(shipped: Classifier) -> None:
     refused = {
         kind: sum(
             set(spelt(shipped.read(shaky_sign(kind, np.random.default_rng((i, number)))))) == {"?"}
@@ -278,7 +278,7 @@ def test_more_digits_than_three_that_touch_are_hardly_ever_read_wrongly_with_cer
         sure = all(max(each.probabilities) > 0.95 for each in found)
         wrong += sure and spelt(found) != "".join(map(str, digits))
     print(f"four to eight that touch, wrong and over 95 % sure of each digit: {wrong} of {n}")
-    assert wrong <= 0.03 * n
+    assert wrong <= 0.02 * n
 
 
 def test_plain_values_hold_one_digit_a_number_or_why_there_is_none(shipped: Classifier) -> None:

@@ -16,7 +16,7 @@ _OUTSIDE = {"+", "#", "tick"}  # signs on which refusals are measured
 
 
 def no_digit(rng: np.random.Generator, copies: Traced, pen: float) -> Strokes:
-    """The strokes of a piece that is none.
+    """The strokes of a piece that is no digit.
 
     Args:
         copies: what digits are written from, to be spoiled.
@@ -36,7 +36,7 @@ def no_digit(rng: np.random.Generator, copies: Traced, pen: float) -> Strokes:
         _many,
         _bar,
     )
-    shares = (0.26, 0.17, 0.08, 0.11, 0.08, 0.08, 0.05, 0.03, 0.04, 0.03, 0.06, 0.01)
+    shares = (0.25, 0.155, 0.075, 0.1, 0.07, 0.07, 0.05, 0.03, 0.04, 0.03, 0.12, 0.01)
     return kinds[rng.choice(len(kinds), p=shares)](rng, copies, pen)
 
 
@@ -128,7 +128,7 @@ def _part(rng: np.random.Generator, copies: Traced, _: float) -> Strokes:
 
 def _many(rng: np.random.Generator, copies: Traced, pen: float) -> Strokes:
     """Four digits or more: more than this network reads."""
-    digits = rng.integers(0, 10, rng.choice([4, 5, 6], p=(0.7, 0.2, 0.1)))
+    digits = rng.integers(0, 10, rng.choice([4, 5, 6], p=(0.8, 0.15, 0.05)))
     return side_by_side([written_digit(int(digit), rng, copies) for digit in digits], rng, pen)
 
 

@@ -29,7 +29,7 @@ MOST_DIGITS = 3
 NOTHING = -1  # the label of a place where there is no digit
 BLOCK = 4000  # pieces from one seed: the same ones however many processes draw them
 
-_LENGTH_SHARES = (0.34, 0.27, 0.20, 0.19)  # of pieces with no digit, one, two and three
+_LENGTH_SHARES = (0.37, 0.27, 0.19, 0.17)  # of pieces with no digit, one, two and three
 _PEN = (0.025, 0.27)  # the pen's width over a digit's height
 _ROWS = 84  # pixels; three for one of the view's
 _SMALL = (18, 30)  # pixels: the height of those drawn as small as MNIST's

@@ -20,10 +20,10 @@ _SCALE = 2  # MNIST's pictures are enlarged by this before they are thinned
 
 # Letters and marks that somebody would read as a digit are left out: B D G I L O Q S T U Y Z and others.
 _LATIN = "ACEFHKMNPRVWXadefhkmnptuvwxÄÅÆÑÜÝæèêëîñöûüĄČĖĘĦŁŃŇŘŒœ"
-_GREEK = "ΓΔΛΞΠΣΦΨΩηκλμνπφχψω"
+_GREEK = "ΓΔΞΠΣΦΨΩηκλμνπφχψω"
 _CYRILLIC = "ДЖИЙКЛМНПФХЦШЩЯджийклмнпфхцшщя"
 _OTHERS = "ԱԲԷԸԹԺԻԽԾՃՆՇՈՊՌՐՒՓՔֆდემლჟღყშჩცძჭხჯאחמעץשתبتجسصعفكلمي"
-_MARKS = "&@$%€£¥¶?*∞∇√≈≠∑∏∈∀∧∨⊂⊕⇒↔♫☼♀♂♠♣☺"  # noqa: RUF001
+_MARKS = "&@$%€£¥¶?*∞∇√≈≠∑∏∈∀∨⊂⊕⇒↔♫☼♀♂♠♣☺"  # noqa: RUF001
 _LETTERS = _LATIN * 3 + _GREEK + _CYRILLIC + _OTHERS + _MARKS
 _TYPEFACES = (
     "DejaVuSans", "DejaVuSans-Oblique", "DejaVuSansMono", "DejaVuSerif-Italic", "DejaVuSerif",

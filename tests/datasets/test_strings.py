@@ -32,7 +32,7 @@ def of_angles() -> list[tuple[list[np.ndarray], list[int]]]:
     rng = np.random.default_rng(0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(traced, "_MNIST_SHARE", 1.0)
-        return [strings.piece(rng, [[[angle]]] * 10, PEN) for _ in range(2000)]
+        return [strings.piece(rng, [[[angle]]] * 10, PEN) for _ in range(4000)]
 
 
 def is_angle(stroke: np.ndarray) -> bool:
