@@ -211,9 +211,9 @@ class Run:
         sheet, place = self.pad.sheet, self.pad.place
         if sheet is None or not self.weights_step:
             return
-        readings = self.classifier().read(*sheet)
-        if place < len(readings):
-            self.trace.add(self.weights_step, *readings[place].probabilities)
+        digits = [each for each in self.classifier().read(*sheet) if not each.mark]
+        if place < len(digits):
+            self.trace.add(self.weights_step, *digits[place].probabilities)
 
     def snapshot(self, step: int) -> bool:
         """Copy the weights: reading, downloads and examinations never touch the model in training.

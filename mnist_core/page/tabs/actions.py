@@ -111,12 +111,12 @@ def use(press: Press, given: Given) -> Updates:
 
 @_action
 def undo(press: Press, given: Given) -> Updates:
-    """Delete fine-tuned weights; those that they came from read again."""
+    """Delete fine-tuned weights; those that they came from read again, if they are still there."""
     run = press.run(given)
-    parent = str(run.result.get("parent", SHIPPED))
     registry().delete(press.secret, run.id)
+    parent = run.result.get("parent")
     press.visit.current = parent if parent in press.visit.runs else None
-    return press.now_reads(parent)
+    return press.now_reads(press.visit.current or SHIPPED)
 
 
 @_action

@@ -79,7 +79,8 @@ def train_tab(secret: gr.Component, weights: gr.Dropdown, tab: gr.Tab, page: gr.
             **AT_ONCE,
         )
         _follow(press, handlers, secret)
-    layout.upload.upload(handlers.upload, [secret, layout.upload], layout.all, **AT_ONCE)
+    chosen = layout.upload.upload(handlers.upload, [secret, layout.upload], layout.all, **AT_ONCE)
+    _follow(chosen, handlers, secret)
     layout.recipe.input(
         handlers.choose, [secret, layout.recipe], [layout.start], trigger_mode="always_last", **AT_ONCE
     )
@@ -132,7 +133,7 @@ class Handlers:
         run = visit.active or visit.shown
         if run is not None:
             registry().stop(secret, run.id)
-        return self._now(visit) | self._reads(visit)
+        return self._now(visit) | (self._reads(visit, run) if run is not None else {})
 
     async def follow(self, secret: str, choice: str, request: gr.Request) -> AsyncGenerator[Updates, None]:
         """Follow the visit's run until it neither trains nor waits; then its weights read the pad."""
@@ -150,11 +151,11 @@ class Handlers:
             yield frame
             number, known = number + 1, reached
             await asyncio.sleep(FRAME_SECONDS)
-        over = run is not None and run.state in ("finished", "stopped")
-        yield self._now(visit, choice) | (self._reads(visit) if over else {})
+        ended = self._reads(visit, run) if run is not None and run.state in ("finished", "stopped") else {}
+        yield self._now(visit, choice) | ended
         await examining
         if await asyncio.to_thread(examine_if_asked, secret):
-            reads = run.id if run is not None and over else choice
+            reads = run.id if run is not None and ended else choice
             yield {self.layout.results: self.layout.results_of(visit, reads)}
 
     async def follow_on_gpu(
@@ -192,7 +193,7 @@ class Handlers:
             run = registry().upload(secret, Path(path))
         finally:
             Path(path).unlink(missing_ok=True)
-        return self._now(visit) | {self.layout.weights: self.layout.choices(visit, run.id)}
+        return self._now(visit, run.id) | {self.layout.weights: self.layout.choices(visit, run.id)}
 
     def choose(self, secret: str, recipe: TrainConfig) -> gr.Button:
         """Estimate the recipe's time; change the rate of a run under way."""
@@ -222,10 +223,9 @@ class Handlers:
     def _now(self, visit: Visit, choice: str = SHIPPED) -> Updates:
         return self.layout.frame(visit, registry(), choice)
 
-    def _reads(self, visit: Visit) -> Updates:
-        """Let the run that has just ended read the pad, if it took any steps."""
-        run = visit.shown
-        if run is None or run.weights_step == 0:
+    def _reads(self, visit: Visit, run: Run) -> Updates:
+        """Let a run that has just ended read the pad, if it took any steps."""
+        if run.weights_step == 0:
             return {}
         return {
             self.layout.weights: self.layout.choices(visit, run.id),
@@ -268,8 +268,9 @@ async def read_in_training(secret: str, asked: TrainingReadRequest) -> Answer | 
         run = visit.shown if visit.shown is not None and visit.shown.weights is not None else None
         classifier = run.classifier() if run is not None else shipped_classifier()
         readings = read_drawing(classifier, drawing)
-        place = max(0, min(asked.digit, len(readings) - 1))
-        ink = readings[place].model_input if readings else None
+        digits = [each for each in readings if not each.mark]
+        place = max(0, min(asked.digit, len(digits) - 1))
+        ink = digits[place].model_input if digits else None
         visit.pad.hold(drawing.image, drawing.lines, place, ink)
         return answer(drawing, readings, run.name if run is not None else "The built-in model")
 
