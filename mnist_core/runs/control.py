@@ -266,7 +266,7 @@ class Runs(Visits):
             raise RunError("A run's name must not be empty.")
         run = self.run(secret, run_id)
         run.name = name
-        if self._archive and run.state in OVER:
+        if self._archive and run.id in self._archive.runs():
             self._archive.keep(run)
 
     def close(self) -> None:

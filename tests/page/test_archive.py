@@ -1,4 +1,4 @@
-"""Kept runs on a disk without room: what was kept stays, and the page says what could not be."""
+"""Runs that are kept: which, and what happens on a disk without room."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import pytest
 import torch
 from bars import ANNE, TINY, until
 
+from mnist_core import checkpoint
 from mnist_core.page.views import status
-from mnist_core.runs import Runs
+from mnist_core.runs import Runs, shipped_classifier
 from mnist_core.runs.run import Run
 
 
@@ -83,3 +84,15 @@ def test_a_disk_that_fills_up_between_weights_and_record_leaves_no_half_of_a_run
     assert second.note == f"It could not be stored in {tmp_path}: download what you need."
     assert [path.name for path in tmp_path.iterdir()] == [kept.id]
     _keeps(make_runs(folder=tmp_path), [kept])
+
+
+def test_uploaded_weights_are_not_kept_by_giving_them_a_name(
+    make_runs: Callable[..., Runs], tmp_path: Path
+) -> None:
+    runs = make_runs(folder=tmp_path / "runs")
+    checkpoint.save(
+        tmp_path / "mine.pt", shipped_classifier().model, checkpoint.describe(TINY, accuracy=None, n=0)
+    )
+    uploaded = runs.upload(ANNE, tmp_path / "mine.pt")
+    runs.rename(ANNE, uploaded.id, "Mine")
+    assert uploaded.name == "Mine" and not make_runs(folder=tmp_path / "runs").visit(ANNE).runs
