@@ -1,4 +1,4 @@
-"""A small ConvNet that reads handwritten digits: trained as in the book, on any picture, open to the eye."""
+"""A small ConvNet that reads handwritten digits: trained as in the book, for any picture, open to view."""
 
 from __future__ import annotations
 

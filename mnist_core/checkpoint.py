@@ -39,7 +39,7 @@ def describe(config: TrainConfig, *, accuracy: float | None, n: int, **more: Any
     Args:
         config: the recipe, resolved.
         accuracy: from 0 to 1; None if the weights were never tested.
-        n: how many test digits that was measured on.
+        n: how many test digits it was measured on.
         more: any further metadata, as plain values.
     """
     versions = {"python": platform.python_version(), "torch": str(torch.__version__)}
@@ -79,8 +79,8 @@ def save(path: str | Path, model: nn.Module, metadata: dict[str, Any]) -> None:
         ) from error
 
 
-def _packed(model: nn.Module, metadata: dict[str, Any], lament: str) -> bytes:
-    """The bytes of a file of weights. Raises `CheckpointError` with the lament if `load` would refuse it."""
+def _packed(model: nn.Module, metadata: dict[str, Any], refusal: str) -> bytes:
+    """The bytes of a file of weights. Raises `CheckpointError`, opening with `refusal`, if `load` would."""
     weights = {
         name: tensor.detach().to("cpu", torch.float32).contiguous()
         for name, tensor in model.state_dict().items()
@@ -94,11 +94,11 @@ def _packed(model: nn.Module, metadata: dict[str, Any], lament: str) -> bytes:
         check_torch_file(buffer.getvalue(), "it", MAX_BYTES)
     except (RecursionError, TypeError) as error:
         raise CheckpointError(
-            f"{lament}: metadata must be a dict, not nested without end; got "
+            f"{refusal}: metadata must be a dict, not nested without end; got "
             f"{reprlib.repr(metadata):.80}. describe makes one."
         ) from error
     except CheckpointError as error:
-        raise CheckpointError(f"{lament}: {error}") from error
+        raise CheckpointError(f"{refusal}: {error}") from error
     return buffer.getvalue()
 
 
@@ -151,13 +151,13 @@ def _clear_leftovers(path: Path) -> None:
 
 @undisturbed()
 def load(source: str | Path | IO[bytes], *, max_bytes: int | None = None) -> tuple[ConvNet, dict[str, Any]]:
-    """Load weights that `save` wrote, or a state dict of the book's `ConvNet` that another program did.
+    """Load weights that `save` wrote, or a state dict of the book's `ConvNet` from another program.
 
     The latter may be in any floating-point type and in torch's format before 1.6, lie in a checkpoint of a
     training loop, and have the prefix of a wrapper before its names (`module.`, `_orig_mod.`).
 
-    The file is not trusted: nothing in it is executed, nothing is unpacked before its sizes are checked, and
-    what the program goes by later, its calibration above all, is checked here.
+    The file is not trusted: nothing in it is executed, nothing is unpacked before its size is checked, and
+    the metadata that are used later, the calibration above all, are checked.
 
     Args:
         source: a path, or a file opened for reading bytes.
@@ -229,7 +229,7 @@ def _read(source: str | Path | IO[bytes], max_bytes: int) -> tuple[bytes, str]:
 
 
 def _check(held: dict[str, Any], name: str) -> TrainConfig:
-    """Check weights and metadata before anything goes by them; the recipe with the network's settings."""
+    """Check weights and metadata before they are used; returns the recipe with the network's settings."""
     metadata = held["metadata"]
     if not isinstance(metadata, dict) or not _is_plain(metadata):
         raise CheckpointError(
@@ -250,7 +250,7 @@ def _check(held: dict[str, Any], name: str) -> TrainConfig:
 
 
 def _check_figures(metadata: dict[str, Any]) -> None:
-    """Raise `ValueError` unless what is read from metadata later is what it should be, or missing."""
+    """Raise `ValueError` unless the metadata that are used later are valid, or missing."""
     if metadata.get("calibration") is not None:
         Calibration.from_dict(metadata["calibration"])
     for name, high in (("accuracy", 1), ("n", _LARGEST), ("step", _LARGEST)):
@@ -324,7 +324,7 @@ def _difference(weights: dict[str, torch.Tensor]) -> str | None:
 def check_finite(weights: Mapping[str, torch.Tensor], name: str) -> None:
     """Raise `CheckpointError` unless all `weights` are finite numbers."""
     for key, tensor in weights.items():
-        # By numpy, which needs no threads: a process that was forked from one that computes lacks torch's.
+        # By numpy, which needs no threads: a forked process lacks those that torch computes with.
         if not np.isfinite(tensor.detach().to("cpu", torch.float32).numpy()).all():
             raise CheckpointError(
                 f"{name}: {key} is not all finite numbers; the run that saved it had diverged."

@@ -1,4 +1,4 @@
-"""A picture in, a digit out, or an honest "not sure"."""
+"""A picture in, its digits out, or "not sure"."""
 
 from __future__ import annotations
 
@@ -38,14 +38,18 @@ from mnist_core.strings import StringReader, shipped_strings
 
 SHIPPED_WEIGHTS = Path(__file__).resolve().parent.parent / "assets" / "weights" / "weights.pt"
 SCORING_TEMPERATURE = 1.2  # for comparing ways to cut a string, chosen on synthetic ones
-MOST_TRIED = 12  # cuts, those through little ink and near where digits of one width would part
-WIDTH_COST = 4.0  # of cutting the first of three digits off a third of the width too far away
-WEIGHT = 0.5  # of the network for single digits beside the one for strings
-LEAST_DOUBT = 0.001  # it is never taken to be surer than this
+MOST_TRIED = 12  # cuts: those through little ink, near where digits of equal width would meet
+WIDTH_COST = 4.0  # log-probability, times the distance, in widths, of the first of two cuts from a third
+CONVNET_WEIGHT = 0.5  # of the ConvNet's log-probabilities where they are added to the StringNet's
+LEAST_DOUBT = 0.001  # the ConvNet's guess is taken to be wrong with at least this probability
 LEAST_GUESS = 0.35  # probability below which no digit is named as the closest
-DOT_INK = 0.7  # share of a dot's box that is ink; pi / 4 is a disc's
-DOT_COST = 6.0  # log-probability
+DOT_INK = 0.7  # share of a dot's box that is ink, at least; a disc's is pi / 4
+DOT_ASPECT = 1.35  # of a dot's box, the longer side over the shorter, at most
+DOT_COST = 6.0  # log-probability that a dot loses as a digit
+FARTHEST_POINT = 1_000_000  # pixels: coordinates of strokes are smaller
 NOTHING_DRAWN = "Nothing is drawn here."
+
+PenStrokes = Sequence[Sequence[tuple[float, float]] | np.ndarray] | np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +64,7 @@ class Prediction:
         reason: why there is no digit, in a short sentence; None when there is one.
         box: (left, top, right, bottom) in pixels of the picture given to `Classifier.read`; None from
             `predict`.
-        mark: a small sign beside digits, such as a minus or a point: `read` names these last.
+        mark: whether it is a small sign beside digits, such as a minus or a point; `read` names these last.
     """
 
     digit: int | None
@@ -83,7 +87,7 @@ class Classifier:
 
     Args:
         model: the network; it is put into evaluation mode.
-        calibration: None for the network's own probabilities, sure from one half on.
+        calibration: None for the network's own probabilities and a threshold of one half.
         strings: the network that says how many digits a piece of ink is; None for the shipped one.
 
     Raises:
@@ -138,20 +142,18 @@ class Classifier:
             return Prediction(None, [1 / CLASSES] * CLASSES, model_input, None, NOTHING_DRAWN)
         return self._answer(model_input, predict(self.model, model_input[None])[0].numpy(), 1.0)
 
-    def read(
-        self, image: Image.Image | np.ndarray, strokes: Sequence[Sequence[tuple[float, float]]] | None = None
-    ) -> list[Prediction]:
+    def read(self, image: Image.Image | np.ndarray, strokes: PenStrokes | None = None) -> list[Prediction]:
         """The digits in a picture, row by row and left to right, each with its box; empty when it is blank.
 
-        How many digits a piece of ink is, if any, a network of its own decides (`strings`). Ink that is none
-        is answered as one piece, without a digit.
+        A second network (`strings`) decides how many digits a piece of ink is, if any. Ink that is none is
+        answered as one piece, without a digit.
 
         Args:
-            strokes: where known, the pen's lines in the order drawn, each a sequence of (x, y) in the image's
-                pixels; digits that touch are told apart by them.
+            strokes: where known, the pen's lines in the order drawn, each a sequence or an array of (x, y) in
+                the image's pixels; digits that touch are told apart by them.
 
         Raises:
-            ValueError: not a picture, or strokes that are no points.
+            ValueError: not a picture, or strokes that are no points of finite coordinates.
         """
         ink = find_ink(image)
         across, down = (
@@ -159,7 +161,7 @@ class Classifier:
         )
         looks = _Looks(self)
         parts, specks = atoms(ink)
-        paths = [path / (across, down) for path in _paths(strokes or ())]
+        paths = [path / (across, down) for path in _paths(() if strokes is None else strokes)]
         digits: list[Prediction] = []
         omitted: list[Prediction] = []
         found = [marks(self._groups(row, paths, ink, looks), specks) for row in rows(parts)]
@@ -174,7 +176,7 @@ class Classifier:
     def _groups(
         self, row: list[Piece], paths: list[NDArray[np.float64]], ink: np.ndarray, looks: _Looks
     ) -> list[Group]:
-        """What a row's pieces are: by the pen's lines where these tell more than what is connected."""
+        """What a row's pieces are, by the pen's lines where these tell more than the connected components."""
         groups, score = best_reading(row, looks.judge)
         if len(paths) < 2 or all(group.length == 1 for group in groups):
             return groups
@@ -197,77 +199,84 @@ class Classifier:
         answer = self._answer(look.model_input, look.log_probabilities, math.exp(look.scores[1]))
         return [replace(answer if group.length == 1 else _refused(answer), box=group.piece.box)]
 
-    def _string(self, group: Group, chance: float) -> list[Prediction]:
+    def _string(self, group: Group, probability: float) -> list[Prediction]:
         """The answers for a string's digits.
 
         Args:
-            chance: that it is a string of as many digits.
+            probability: that it is a string of as many digits.
         """
-        said = self.strings.digits(group.piece.ink, group.length)
-        pieces = self._cut(group.piece, said)
+        whole = self.strings.digits(group.piece.ink, group.length)
+        pieces = self._cut(group.piece, whole)
         inputs = np.stack([place(piece.ink) for piece in pieces])
         alone = tempered(predict(self.model, inputs).numpy(), self.calibration.temperature)
+        both = CONVNET_WEIGHT * alone + whole  # (length, 10) log-probabilities, not normalised
         return [
-            replace(self._answer(model_input, both, chance, 1.0), box=piece.box)
-            for piece, model_input, both in zip(pieces, inputs, WEIGHT * alone + said, strict=True)
+            replace(self._answer(model_input, log_probabilities, probability, 1.0), box=piece.box)
+            for piece, model_input, log_probabilities in zip(pieces, inputs, both, strict=True)
         ]
 
-    def _cut(self, piece: Piece, said: NDArray[np.float64]) -> list[Piece]:
-        """A string's digits, cut where the network reads in each what the string says.
+    def _cut(self, piece: Piece, log_probabilities: NDArray[np.float64]) -> list[Piece]:
+        """A string's digits, cut where the ConvNet reads in each what the StringNet read in the whole.
 
         Args:
-            said: (length, 10) log-probabilities.
+            log_probabilities: (length, 10), the StringNet's.
         """
-        if len(said) == 1:
+        length = len(log_probabilities)
+        if length == 1:
             return [piece]
         small = shrink(piece.ink)
-        where = 1 / len(said)
+        where = 1 / length
         tried = sorted(cuts(small), key=lambda cut: cut.severed + abs(cut.middle - where))[:MOST_TRIED]
         tried = tried or [Cut(where, 0.0, 0.0)]
         halves = np.stack([place(half) for cut in tried for half in cut.halves(small)])
         read = tempered(predict(self.model, halves).numpy(), SCORING_TEMPERATURE).reshape(-1, 2, CLASSES)
-        first, last = said[0].argmax(), said[-1].argmax()
+        first, last = log_probabilities[0].argmax(), log_probabilities[-1].argmax()
         scores = read[:, 0, first] - UNEVEN_COST * np.array([cut.uneven for cut in tried])
-        if len(said) == 2:
+        if length == 2:
             scores += read[:, 1, last]
         else:
             scores -= WIDTH_COST * abs(np.array([cut.middle for cut in tried]) - where)
         parted = (part(piece, tried[best]) for best in (-scores).argsort())
         left, right = next(filter(None, parted), (piece, piece))  # ink too small to be cut is in both
-        return [left, *self._cut(right, said[1:])]
+        return [left, *self._cut(right, log_probabilities[1:])]
 
     def _answer(
         self,
         model_input: np.ndarray,
         log_probabilities: np.ndarray,
-        chance: float,
+        probability: float,
         temperature: float | None = None,
     ) -> Prediction:
-        """The prediction for one image (28, 28) with the network's log-probabilities (10,).
+        """The prediction for one image (28, 28) with log-probabilities (10,) of its digit.
 
         Args:
-            chance: that it is one digit at all; if it is none, each answer is as good as another.
+            probability: that it is a digit at all; if it is none, each answer is as good as another.
             temperature: None for the calibration's.
         """
         temperature = self.calibration.temperature if temperature is None else temperature
-        sure = np.exp(tempered(log_probabilities, temperature))
-        probabilities = (chance * sure + (1 - chance) / CLASSES).tolist()
+        digit_probabilities = np.exp(tempered(log_probabilities, temperature))
+        probabilities = (probability * digit_probabilities + (1 - probability) / CLASSES).tolist()
         guess = max(range(CLASSES), key=probabilities.__getitem__)
         prediction = Prediction(guess, probabilities, model_input, guess)
         return prediction if probabilities[guess] >= self.calibration.threshold else _refused(prediction)
 
 
-def _paths(strokes: Sequence[Sequence[tuple[float, float]]]) -> list[NDArray[np.float64]]:
+def _paths(strokes: PenStrokes) -> list[NDArray[np.float64]]:
     """The pen's lines as arrays (k, 2), without empty ones. Raises `ValueError` for anything else."""
     try:
         paths = [np.array(stroke, np.float64).reshape(len(stroke), 2) for stroke in strokes if len(stroke)]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(
             f"Expected strokes as sequences of points (x, y); got {strokes!r:.80}. Leave them out where they "
             "are not known."
         ) from error
-    if not all(np.isfinite(path).all() for path in paths):
-        raise ValueError("Expected strokes of finite numbers; got some that are not. Leave them out.")
+    for path in paths:
+        wrong = path[~(np.abs(path) < FARTHEST_POINT)]
+        if len(wrong):
+            raise ValueError(
+                f"Expected strokes in the picture's pixels, coordinates below {FARTHEST_POINT:,} in size; "
+                f"got {wrong[0]:g}. Leave them out where they are not known."
+            )
     return paths
 
 
@@ -297,7 +306,7 @@ def _count(groups: list[Group]) -> int:
 
 
 def _together(groups: list[Group]) -> list[Group]:
-    """The same, with neighbours that are no digits as one."""
+    """The same groups, neighbours that are no digits joined into one."""
     merged = []
     for none, members in itertools.groupby(groups, lambda group: not group.length):
         if none:
@@ -335,19 +344,18 @@ class _Looks(dict[Piece, _Look]):
     def judge(self, pieces: list[Piece]) -> NDArray[np.float64]:
         """(n, 4): the log-probabilities of no digit, one, two and three.
 
-        A digit of which the network for single digits is not sure is less probably one, and a string of which
-        it is sure less probably a string.
+        The surer the ConvNet is of its digit, the more probably a piece is one digit, and nothing else.
         """
         inputs = np.stack([place(piece.ink) for piece in pieces])
         outputs = predict(self.classifier.model, inputs).numpy()
-        surest = tempered(outputs, self.classifier.calibration.temperature).max(axis=1)
-        surest = np.exp(surest).clip(LEAST_DOUBT, 1 - LEAST_DOUBT)
+        highest = np.exp(tempered(outputs, self.classifier.calibration.temperature).max(axis=1))
+        highest = np.minimum(highest, 1 - LEAST_DOUBT)
         lengths = self.classifier.strings.lengths([piece.ink for piece in pieces])
-        for piece, model_input, output, sure, length in zip(
-            pieces, inputs, outputs, surest, lengths, strict=True
+        for piece, model_input, output, probability, length in zip(
+            pieces, inputs, outputs, highest, lengths, strict=True
         ):
-            doubt = math.log(1 - sure)
-            scores = length + WEIGHT * np.array([doubt, math.log(sure), doubt, doubt])
+            doubt = math.log(1 - probability)
+            scores = length + CONVNET_WEIGHT * np.array([doubt, math.log(probability), doubt, doubt])
             if _is_dot(piece.ink):
                 scores[1:] -= DOT_COST
             scores -= np.logaddexp.reduce(scores)
@@ -358,4 +366,4 @@ class _Looks(dict[Piece, _Look]):
 def _is_dot(ink: np.ndarray) -> bool:
     """Whether ink is one touch of the pen."""
     height, width = ink.shape
-    return max(height, width) <= 1.35 * min(height, width) and float(ink.mean()) > 255 * DOT_INK
+    return max(height, width) <= DOT_ASPECT * min(height, width) and float(ink.mean()) > 255 * DOT_INK

@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
+ACTIVATIONS = ("relu", "leaky_relu", "tanh", "sigmoid")
+
 
 def check_number(name: str, value: Any, low: float, high: float, *, whole: bool = False) -> int | float:
-    """`value` as a plain int or float, numpy's numbers too, if it is one from `low` to `high`.
+    """`value`, which may be one of numpy's, as a plain int or float, if it is a number from `low` to `high`.
 
     Raises:
         ValueError: anything else. The message has `name`, what was expected and what was given.
@@ -130,7 +132,7 @@ class TrainConfig:
     activation: str = _knob(
         "relu",
         "The non-linearity between layers; without it, two linear layers in a row are one.",
-        choices=("relu", "leaky_relu", "tanh", "sigmoid"),
+        choices=ACTIVATIONS,
     )
     negative_slope: float = _knob(0.01, "The slope of leaky ReLU for negative inputs.", low=0, high=1)
     dropout1: float = _knob(
@@ -176,7 +178,7 @@ class TrainConfig:
         return cls(**values)
 
     def check_has(self, who: str, **wanted: Any) -> None:
-        """Raise `ValueError` unless these fields have these values, the only ones that `who` can do."""
+        """Raise `ValueError` unless these fields have these values, the only ones that `who` supports."""
         for name, value in wanted.items():
             if getattr(self, name) != value:
                 raise ValueError(

@@ -1,4 +1,4 @@
-"""MNIST as the chapter loads it, then the same digits held in memory, which is faster."""
+"""MNIST as the chapter loads it, and the same digits held in memory, which is faster."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mnist_core.datasets.download import (
     fetch,
     file_names,
     find_folder,
-    foreign_files,
+    foreign_notice,
     problem,
     raw_folder,
 )
@@ -42,8 +42,8 @@ def mnist_loaders(
     """The chapter's two loaders, read picture by picture through torchvision.
 
     0.1302 and 0.3069 are `train_X.mean() / 256` and `train_X.std() / 256` over the training pixels.
-    `ToTensor` divides by 255, for which they would be 0.1307 and 0.3081; the chapter's are kept, since its
-    weights want them.
+    `ToTensor` divides by 255, for which they would be 0.1307 and 0.3081; the chapter's are kept, since
+    weights trained with them expect them.
 
     Returns:
         Shuffled training batches of `config.batch_size` and test batches of `config.test_batch_size`, each a
@@ -88,8 +88,8 @@ def load_mnist(
         folder: where they lie, see `find_folder`.
         train: the training digits or the test digits.
         download: whether a missing file may be downloaded.
-        progress: called during a download with the bytes that came and the bytes there are.
-        cancelled: asked during a download; it ends soon after this says True.
+        progress: called during a download with the bytes so far and in all.
+        cancelled: asked during a download, which ends soon after it returns True.
 
     Raises:
         DataError: the files are missing or broken and could not be downloaded.
@@ -105,13 +105,9 @@ def load_mnist(
                 f"{name} in {raw} {wrong}: let it be downloaded, or name the folder that holds MNIST with "
                 f"--data-dir or {FOLDER_VARIABLE}."
             )
-    foreign = foreign_files(folder, names)
-    if foreign:
-        warnings.warn(
-            f"These are not MNIST's files: {', '.join(foreign)} in {raw}. Going on with what they hold.",
-            ForeignDataWarning,
-            stacklevel=2,
-        )
+    notice = foreign_notice(folder, names)
+    if notice is not None:
+        warnings.warn(notice, ForeignDataWarning, stacklevel=2)
     images, labels = (np.fromfile(raw / name, np.uint8) for name in names)
     return Digits(
         torch.from_numpy(images[16:].reshape(-1, 28, 28)), torch.from_numpy(labels[8:].astype(np.int64))
@@ -123,15 +119,14 @@ def load_data(
     folder: str | Path | None = None,
     *,
     progress: Progress | None = None,
-    cancelled: Cancelled | None = None,
     drawn: Drawn | None = None,
 ) -> tuple[Digits, Digits]:
     """The training and the test digits that a recipe asks for.
 
     "mnist" gives the first `train_size` training digits; "synthetic" as many synthetic ones, tested on others
     of their kind, so that nothing is downloaded; "both" gives MNIST's and twice as many synthetic ones,
-    tested on MNIST. The recipe's `non_digits`, labelled `NO_DIGIT`, come on top. `drawn` is called after each
-    of the `synthetic_count` drawings; what it raises ends the drawing of more.
+    tested on MNIST. The recipe's `non_digits`, labelled `NO_DIGIT`, are added. `drawn` is called after each
+    of the `synthetic_count` drawings; what it raises ends the drawing.
 
     Raises:
         ValueError: not a recipe.
@@ -144,8 +139,8 @@ def load_data(
     if config.data == "synthetic":
         test_data = Digits(*synthetic.digits(SYNTHETIC_TEST_SIZE, SYNTHETIC_TEST_SEED, drawn))
     else:
-        test_data = load_mnist(folder, train=False, progress=progress, cancelled=cancelled)
-        train_data = load_mnist(folder, train=True, progress=progress, cancelled=cancelled)
+        test_data = load_mnist(folder, train=False, progress=progress)
+        train_data = load_mnist(folder, train=True, progress=progress)
         parts.append(train_data.subset(config.train_size))
     if config.non_digits:
         images = synthetic.non_digits(config.non_digits, config.seed, drawn)
@@ -168,6 +163,6 @@ def synthetic_digits(config: TrainConfig) -> int:
 
 
 def epoch_size(config: TrainConfig) -> int:
-    """How many pictures one epoch of a recipe has, digits and others."""
+    """How many pictures one epoch of a recipe has, digits and non-digits."""
     mnist = config.train_size if config.data != "synthetic" else 0
     return mnist + synthetic_digits(config) + config.non_digits

@@ -1,4 +1,4 @@
-"""A network on pictures: its answers to many of them, and every layer's values for a few."""
+"""A network on pictures: its answers, and the values of every layer."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from mnist_core.config import check_number
 from mnist_core.imaging.preprocess import SIZE, normalise
 from mnist_core.model import POOL_SIZE, ConvNet
 
-BATCH_SIZE = 16  # pictures; what these need fits a processor's cache, and twice as many a second are read
+BATCH_SIZE = 16  # pictures; what so few need fits a processor's cache, which doubles the speed
 
 Pictures = np.ndarray | torch.Tensor
 
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """What is computed meanwhile does not depend on the caller's autocast, inference mode or default device.
+    """Keep the caller's autocast, inference mode and default device from changing what is computed.
 
-    Modes that are not on cost nothing: each of these would otherwise slow down every call of torch.
+    Only those that are on are switched off: each switch slows down every call of torch.
     """
     with ExitStack() as modes:
         for device in ("cpu", "cuda", "mps"):
@@ -42,14 +42,14 @@ def undisturbed() -> Iterator[None]:
 
 @undisturbed()
 def predict(model: nn.Module, pictures: Pictures) -> torch.Tensor:
-    """What a network says of pictures, without dropout, whatever mode it is in: float32 (N, 10) on the CPU.
+    """A network's log-probabilities for pictures, without dropout: float32 (N, 10) on the CPU.
 
     Args:
-        model: (N, 1, 28, 28) -> (N, 10) log-probabilities; left as it was.
+        model: (N, 1, 28, 28) -> (N, 10) log-probabilities; in any mode, and left in it.
         pictures: uint8 (N, 28, 28), or normalised float32 (N, 1, 28, 28).
 
     Raises:
-        ValueError: not such pictures, or the network's answers are no numbers.
+        ValueError: not such pictures, or the log-probabilities are no finite numbers.
     """
     with evaluating(model), torch.no_grad():
         batches = _inputs(model, pictures).split(BATCH_SIZE)
@@ -58,7 +58,7 @@ def predict(model: nn.Module, pictures: Pictures) -> torch.Tensor:
 
 @undisturbed()
 def layer_values(model: ConvNet, pictures: Pictures) -> dict[str, torch.Tensor]:
-    """What every layer makes of pictures, without dropout: `ConvNet.forward`, layer by layer.
+    """Every layer's output for pictures, without dropout: `ConvNet.forward`, layer by layer.
 
     Args:
         pictures: as `predict` takes them.
@@ -85,15 +85,15 @@ def layer_values(model: ConvNet, pictures: Pictures) -> dict[str, torch.Tensor]:
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """The model without dropout, for as long as it lasts."""
-    training = model.training
+    """Keep the whole model in evaluation mode meanwhile; each of its modules then has its own mode again."""
+    training = [module for module in model.modules() if module.training]
     if training:
         model.eval()
     try:
         yield
     finally:
-        if training:
-            model.train()
+        for module in training:
+            module.training = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +103,7 @@ class Calibration:
     Attributes:
         temperature: the logits are divided by it before the softmax (Guo et al. 2017, "On calibration of
             modern neural networks").
-        threshold: the least probability, at that temperature, at which a guess becomes an answer.
+        threshold: the probability, at that temperature, from which a guess is an answer.
 
     Raises:
         ValueError: a value that is no number or out of range.
@@ -125,7 +125,7 @@ class Calibration:
 
 
 def tempered(log_probabilities: np.ndarray, temperature: float) -> NDArray[np.float64]:
-    """(..., 10) log-probabilities at a temperature (Guo et al. 2017), in 64 bits."""
+    """(..., 10) log-probabilities at a temperature (Guo et al. 2017), in float64."""
     scaled: NDArray[np.float64] = log_probabilities.astype(np.float64) / temperature
     scaled -= scaled.max(axis=-1, keepdims=True)
     total: NDArray[np.float64] = np.exp(scaled).sum(axis=-1, keepdims=True)
@@ -139,7 +139,7 @@ def check_picture(picture: Any) -> None:
 
 
 def _inputs(model: nn.Module, pictures: Pictures) -> torch.Tensor:
-    """Pictures as the network wants them, (N, 1, 28, 28), where it is and as exact."""
+    """Pictures as the network's input, (N, 1, 28, 28), on its device and in its floating-point type."""
     dtype, shape = _kind(pictures)
     grey = dtype == "uint8" and shape[1:] == (SIZE, SIZE)
     if not grey and not ("float" in dtype and shape[1:] == (1, SIZE, SIZE)):
@@ -152,7 +152,7 @@ def _inputs(model: nn.Module, pictures: Pictures) -> torch.Tensor:
 
 
 def _kind(pictures: Any) -> tuple[str, tuple[int, ...]]:
-    """The type of an array's or a tensor's values, and its shape; of anything else, its own type."""
+    """An array's or a tensor's dtype and shape; of anything else its type, and ()."""
     if isinstance(pictures, np.ndarray | torch.Tensor):
         return str(pictures.dtype).removeprefix("torch."), tuple(pictures.shape)
     return type(pictures).__name__, ()
@@ -167,10 +167,10 @@ def _unlike(expected: str, pictures: Any) -> str:
 
 
 def finite(log_probabilities: torch.Tensor) -> torch.Tensor:
-    """The same (N, 10), if they are numbers: those of weights that have diverged compare with nothing.
+    """The same (N, 10), checked: weights that have diverged give no numbers.
 
     Raises:
-        ValueError: they are not.
+        ValueError: they are not finite.
     """
     if not math.isfinite(log_probabilities.amax(dim=1).sum().item()):
         raise ValueError(

@@ -6,14 +6,13 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from mnist_core.config import TrainConfig
+from mnist_core.config import ACTIVATIONS, TrainConfig
 
 IMAGE_SIZE = 28  # pixels; MNIST's pictures are square
 KERNEL_SIZE = 3  # pixels
 POOL_SIZE = 2  # pixels
 HIDDEN_UNITS = 64
 CLASSES = 10
-ACTIVATIONS = ("relu", "leaky_relu", "tanh", "sigmoid")
 # Two unpadded convolutions, then pooling: 12 pixels.
 _MAP_SIZE = (IMAGE_SIZE - 2 * (KERNEL_SIZE - 1)) // POOL_SIZE
 
@@ -23,7 +22,7 @@ class ConvNet(nn.Module):
 
     Args:
         activation: "relu", "leaky_relu", "tanh" or "sigmoid"; applied after cn1, cn2 and fc1.
-        negative_slope: what leaky ReLU lets through of a negative input; ignored by the others.
+        negative_slope: by which leaky ReLU multiplies negative inputs; ignored by the others.
         dropout1: share of the 32 pooled feature maps switched off while training.
         dropout2: share of the 64 hidden units switched off while training.
 
@@ -45,9 +44,8 @@ class ConvNet(nn.Module):
         self.cn1 = nn.Conv2d(1, 16, KERNEL_SIZE)
         self.cn2 = nn.Conv2d(16, 32, KERNEL_SIZE)
         self.dp1 = nn.Dropout2d(dropout1)
-        # The book writes Dropout2d here too, but this layer sees (N, 64): one number per channel, where
-        # dropping channels and dropping numbers are the same thing. Dropout does it without Dropout2d's
-        # warning.
+        # The book writes Dropout2d here too, but this layer sees (N, 64), one number per channel, where
+        # Dropout does the same without Dropout2d's warning.
         self.dp2 = nn.Dropout(dropout2)
         self.fc1 = nn.Linear(self.cn2.out_channels * _MAP_SIZE * _MAP_SIZE, HIDDEN_UNITS)
         self.fc2 = nn.Linear(HIDDEN_UNITS, CLASSES)

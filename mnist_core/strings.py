@@ -1,8 +1,8 @@
-"""How many digits a piece of ink is, and which: a second ConvNet, for digits that touch and for what is none.
+"""How many digits a piece of ink is, and which: a second network, for digits that touch and for what is none.
 
 A network that knows ten digits has to name one of them whatever it sees. This one was shown everything else
-too, so it says first whether a piece is a digit at all; strings of two and three digits that touch it reads
-whole. Asking for the length first follows Hochuli et al. 2018, "Handwritten digit segmentation: is it still
+too, so it says first whether a piece is a digit at all; two or three digits that touch it reads as a whole.
+Asking for the length first follows Hochuli et al. 2018, "Handwritten digit segmentation: is it still
 necessary?".
 """
 
@@ -24,11 +24,11 @@ from mnist_core.model import CLASSES
 LENGTHS = 4  # no digit, one, two, three
 PLACES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))  # (length, place): each has ten outputs
 HIDDEN_UNITS = 256
-COLUMNS = 8  # from left to right, each of an eighth of the picture's width
+COLUMNS = 8  # each an eighth of the picture's width
 COLUMN_UNITS = 128
 SHIPPED_STRING_WEIGHTS = Path(__file__).resolve().parent.parent / "assets" / "weights" / "strings.pt"
-SURE = 0.9  # of a length: below this, several views of the piece are asked
-_VIEWS = ((0.0, 1.0), (0.15, 1.0), (-0.15, 1.0), (0.0, 1.08))  # slants, in columns per row, and shrunk by
+SURE = 0.9  # probability of a length: below it, several views of the piece are read
+_VIEWS = ((0.0, 1.0), (0.15, 1.0), (-0.15, 1.0), (0.0, 1.08))  # slant, in columns per row; shrunk by
 _MEAN, _STD = 0.17, 0.34  # of synthetic pieces' pixels, from 0 to 1
 
 
@@ -66,16 +66,16 @@ class StringNet(nn.Module):
 
 
 def normalise(pieces: torch.Tensor) -> torch.Tensor:
-    """uint8 (N, 32, 64) -> float32 (N, 1, 32, 64), by what this network was trained on.
+    """uint8 (N, 32, 64) -> float32 (N, 1, 32, 64), as this network was trained on them.
 
-    The ConvNet's is another function, since the page shows that one's lines, with the book's numbers in them.
+    Not the ConvNet's `normalise`, which has the book's mean and standard deviation.
     """
     return pieces[:, None].to(torch.float32).div_(255).sub_(_MEAN).div_(_STD)
 
 
 @undisturbed()
 def outputs(model: StringNet, pieces: torch.Tensor) -> torch.Tensor:
-    """What the network, in evaluation mode, says of pieces, uint8 (N, 32, 64): float64 (N, 64)."""
+    """What `forward` gives for pieces, uint8 (N, 32, 64), in evaluation mode: float64 (N, 64)."""
     with torch.no_grad():
         batches = normalise(pieces).split(BATCH_SIZE)
         return torch.cat([model(batch) for batch in batches]).double()
@@ -86,7 +86,7 @@ class StringReader:
 
     Args:
         model: put into evaluation mode.
-        temperatures: of the lengths, and of the digits (Guo et al. 2017).
+        temperatures: of the length and of the digits (Guo et al. 2017).
     """
 
     def __init__(self, model: StringNet, temperatures: tuple[float, float] = (1.0, 1.0)) -> None:
@@ -113,28 +113,28 @@ class StringReader:
             inks: (h, w) uint8 each, 0 for paper.
         """
         pieces = torch.from_numpy(np.stack([place_string(ink) for ink in inks]))
-        said = outputs(self.model, pieces)
-        unsure = (said[:, :LENGTHS] / self.temperatures[0]).softmax(1).amax(1) < SURE
+        logits = outputs(self.model, pieces)  # (n, 64)
+        unsure = (logits[:, :LENGTHS] / self.temperatures[0]).softmax(1).amax(1) < SURE
         if unsure.any():
-            said[unsure] = self._mean_over_views(pieces[unsure])
-        lengths: NDArray[np.float64] = (said[:, :LENGTHS] / self.temperatures[0]).log_softmax(1).numpy()
+            logits[unsure] = self._mean_over_views(pieces[unsure])
+        lengths: NDArray[np.float64] = (logits[:, :LENGTHS] / self.temperatures[0]).log_softmax(1).numpy()
         return lengths
 
     def digits(self, ink: np.ndarray, length: int) -> NDArray[np.float64]:
         """(length, 10): log-probabilities of the digits, left to right, if there are so many in the ink."""
-        said = self._mean_over_views(torch.from_numpy(place_string(ink))[None])[0, LENGTHS:]
+        logits = self._mean_over_views(torch.from_numpy(place_string(ink))[None])[0, LENGTHS:]
         places = [place for place, (of, _) in enumerate(PLACES) if of == length]
-        logits = said.unflatten(0, (len(PLACES), CLASSES))[places] / self.temperatures[1]
-        digits: NDArray[np.float64] = logits.log_softmax(1).numpy()
+        at_places = logits.unflatten(0, (len(PLACES), CLASSES))[places]
+        digits: NDArray[np.float64] = (at_places / self.temperatures[1]).log_softmax(1).numpy()
         return digits
 
     def _mean_over_views(self, pieces: torch.Tensor) -> torch.Tensor:
-        """The mean of what the network says of several views of a piece: (N, 32, 64) -> (N, 64).
+        """The logits, averaged over several views of each piece: (N, 32, 64) -> (N, 64).
 
-        Slanted or a little smaller, a piece is misread elsewhere.
+        Where the network misreads a piece, it may not misread the same piece slanted or a little smaller.
         """
-        said = outputs(self.model, _views(pieces).flatten(0, 1))
-        mean: torch.Tensor = said.unflatten(0, (len(pieces), len(_VIEWS))).mean(1)
+        logits = outputs(self.model, _views(pieces).flatten(0, 1))
+        mean: torch.Tensor = logits.unflatten(0, (len(pieces), len(_VIEWS))).mean(1)
         return mean
 
 
@@ -150,7 +150,7 @@ def _views(pieces: torch.Tensor) -> torch.Tensor:
 
 
 def warped(ink: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
-    """(N, 1, h, w) ink, 0 for paper, looked at where affine maps (N, 2, 3) of the picture lead."""
+    """(N, 1, h, w) ink, 0 for paper, sampled where affine maps (N, 2, 3) of the picture lead."""
     grid = F.affine_grid(maps, list(ink.shape), align_corners=False)
     return F.grid_sample(ink, grid, align_corners=False)
 

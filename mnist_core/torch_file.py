@@ -38,7 +38,7 @@ def check_torch_file(content: bytes, name: str, max_bytes: int) -> None:
     Args:
         content: the whole file.
         name: of the file, for messages.
-        max_bytes: that the parts of a zip may have together.
+        max_bytes: the most that the parts of a zip may have together.
 
     Raises:
         CheckpointError: it should not be opened.
@@ -77,7 +77,7 @@ def check_torch_file(content: bytes, name: str, max_bytes: int) -> None:
 
 
 def _check_legacy(content: bytes, name: str) -> None:
-    """The same for torch's format before 1.6: pickles, then numbers, whose sizes only the pickles say."""
+    """The same for torch's format before 1.6: pickles, then numbers; how many, only the pickles say."""
     rest = io.BytesIO(content)
     elements = 0
     for _ in range(_LEGACY_PICKLES):

@@ -30,7 +30,7 @@ def train(
         device: where the model is.
         train_dataloader: a `DataLoader` of pairs (N, 1, 28, 28) and (N,).
         optim: steps the model's parameters.
-        epoch: is printed.
+        epoch: its number, which is printed.
     """
     n = len(train_dataloader.sampler)  # digits in an epoch: the data set's, unless a sampler says otherwise
     seen = 0
@@ -113,7 +113,8 @@ def fit(
         progress: also yield `Testing` after each batch of an evaluation.
 
     Raises:
-        ValueError: not a network, digits, a recipe or a device to train with; or one of the batches is none.
+        ValueError: not a network, digits, a recipe or a device to train with, or a network without the layers
+            that the recipe freezes; while it runs, a batch that is none.
     """
     device = device_named(device)
     trainer = Trainer(model, resolve(config, device), device, train_data)

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import nn
 
 from mnist_core import CheckpointError, Classifier, ConvNet
-from mnist_core.classifier import WEIGHT, Calibration
+from mnist_core.classifier import CONVNET_WEIGHT, Calibration
 from mnist_core.data import load_mnist
 from mnist_core.datasets.digits import Digits
 from mnist_core.datasets.synthetic import digits, drawing, non_digits
@@ -171,7 +171,7 @@ class Lengths(StringReader):
 def test_a_digits_probability_counts_that_it_may_be_none(none: float, sure: float) -> None:
     classifier = Classifier(Certain(sure), strings=Lengths(none, 1 - none - 2e-9, 1e-9, 1e-9))
     (found,) = classifier.read(some_digit())
-    odds = np.array([none * (1 - sure) ** WEIGHT, (1 - none) * sure**WEIGHT])
+    odds = np.array([none * (1 - sure) ** CONVNET_WEIGHT, (1 - none) * sure**CONVNET_WEIGHT])
     one = odds[1] / odds.sum()
     assert found.probabilities[8] == pytest.approx(one * sure + (1 - one) / 10, rel=1e-3)
     assert sum(found.probabilities) == pytest.approx(1)
@@ -195,7 +195,7 @@ class Eights(Lengths):
 def test_a_strings_digits_are_what_both_networks_say_each_at_its_own_temperature() -> None:
     strings = Eights(1e-9, 1e-9, 1 - 3e-9, 1e-9)
     found = Classifier(Certain(0.9), Calibration(temperature=2.0), strings).read(some_digit())
-    alone = 0.5**WEIGHT, (0.5 / 9) ** WEIGHT  # 0.9 at a temperature of 2
+    alone = 0.5**CONVNET_WEIGHT, (0.5 / 9) ** CONVNET_WEIGHT  # 0.9 at a temperature of 2
     both = alone[0] * 0.6 / (alone[0] * 0.6 + 9 * alone[1] * 0.4 / 9)
     assert [each.probabilities[8] for each in found] == pytest.approx([both, both], rel=1e-3)
 

@@ -60,6 +60,17 @@ def test_a_network_in_training_mode_answers_as_in_evaluation_and_stays_in_it(mod
     assert torch.equal(predict(model.train(), PICTURES), expected) and model.training
 
 
+@pytest.mark.parametrize("training", [("dp1",), ("", "cn1", "dp2")], ids=["a part of it", "it but a part"])
+def test_a_network_is_read_without_dropout_and_each_of_its_parts_keeps_its_mode(
+    training: tuple[str, ...], model: ConvNet
+) -> None:
+    expected = predict(model.eval(), PICTURES)
+    for name, part in model.named_modules():
+        part.training = name in training
+    assert torch.equal(predict(model, PICTURES), expected)
+    assert {name for name, part in model.named_modules() if part.training} == set(training)
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_whatever_mode_the_caller_is_in_the_answers_are_the_same(mode: str, model: ConvNet) -> None:
     expected, layers = predict(model, PICTURES), layer_values(model, PICTURES)

@@ -28,7 +28,7 @@ PARTS = {
     "strings": "imaging inference model",
     "classifier": "checkpoint imaging inference model strings",
     "answers": "classifier model",
-    "explain": "config datasets imaging inference model",
+    "explain": "config imaging inference model",
     "engine": "checkpoint config data datasets imaging inference model strings",
     "training": "config engine inference",
     "runs": "answers checkpoint classifier config data datasets engine imaging inference model training",

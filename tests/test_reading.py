@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from pictures import Strokes, ink, number_lines, scribble
@@ -241,6 +243,18 @@ def test_lines_tell_nothing_new_of_a_single_digit(shipped: Classifier) -> None:
     assert spelt(without) == "4"
 
 
+def test_the_pens_lines_may_be_arrays(shipped: Classifier) -> None:
+    strokes = [np.linspace((60 + i, 40), (60 + i, 260), 8) for i in (0, 40, 90)]
+    image = ink(strokes, (300, 300), 10)
+    expected = shipped.read(image, [[(float(x), float(y)) for x, y in stroke] for stroke in strokes])
+    for lines in (strokes, np.stack(strokes), np.stack(strokes).astype(np.float32)):
+        found = shipped.read(image, lines)
+        assert [each.box for each in found] == [each.box for each in expected]
+        assert [each.probabilities for each in found] == [each.probabilities for each in expected]
+    for none in (None, [], np.empty((0, 3, 2))):
+        assert spelt(shipped.read(image, none)) == spelt(shipped.read(image))
+
+
 def test_digits_that_touch_are_boxed_where_they_were_drawn(shipped: Classifier) -> None:
     found, halved = [], []
     for seed in range(60):
@@ -295,6 +309,18 @@ def test_plain_values_hold_one_digit_a_number_or_why_there_is_none(shipped: Clas
 def test_strokes_that_are_no_points_are_refused(shipped: Classifier, strokes: object) -> None:
     with pytest.raises(ValueError, match="Expected strokes"):
         shipped.read(page((SEVEN, 150, 100)), strokes)
+
+
+@pytest.mark.parametrize(
+    "far", [math.nan, math.inf, 1e200, -1e6, pytest.param(10**400, id="more than a float holds")]
+)
+def test_strokes_off_any_picture_are_refused(shipped: Classifier, far: float) -> None:
+    image = page((SEVEN, 50, 100), (FOUR, 100, 100))
+    lines = [[(50, 100), (60, 100)], [(100, far), (110, 120)]]
+    with pytest.raises(ValueError, match=r"Expected strokes .*; got .*\. Leave them out where they are not"):
+        shipped.read(image, lines)
+    lines[1][0] = (100, -999_999.0)
+    assert shipped.read(image, lines)
 
 
 def test_a_mark_is_placed_by_the_digits_of_its_own_line(shipped: Classifier) -> None:

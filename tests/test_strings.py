@@ -119,6 +119,11 @@ def test_training_takes_the_steps_of_adamw_under_a_one_cycle_schedule(pieces: St
         assert torch.allclose(trained, other.state_dict()[name], atol=1e-6), name
 
 
+def test_however_short_the_training_one_step_is_taken(pieces: Strings) -> None:
+    (event,) = train_strings(StringNet(), pieces, 0.01, seed=4)
+    assert (event.step, event.steps) == (1, 1)
+
+
 def test_a_network_is_trained_with_dropout_whatever_mode_it_was_in(pieces: Strings) -> None:
     losses = []
     for mode in (True, False):

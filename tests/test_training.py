@@ -389,6 +389,15 @@ def test_a_network_that_cannot_be_trained_is_refused_before_the_first_step(model
         fit(model, LEARN, TEST, TINY)
 
 
+def test_a_recipe_that_freezes_layers_wants_a_network_that_has_them() -> None:
+    model = Answers(lambda x: x.log_softmax(1))
+    with pytest.raises(ValueError, match=r"got a network without cn1 and cn2\. Set freeze to 1\."):
+        fit(model, LEARN, TEST, replace(TINY, freeze=0.9))
+    model.cn1 = nn.Conv2d(1, 1, 1)
+    with pytest.raises(ValueError, match=r"freezes the layers cn1 and cn2; got a network without cn2\."):
+        fit(model, LEARN, TEST, replace(TINY, freeze=0.0))
+
+
 def test_any_network_that_gives_log_probabilities_is_trained() -> None:
     events = run(TrainConfig(batch_size=16, epochs=3), Answers(lambda x: x.log_softmax(1)))
     assert events[-1].evaluation.accuracy > 0.9

@@ -1,1 +1,1 @@
-"""The command line: `python -m mnist_core train / test / predict / benchmark`, one file for each."""
+"""The command line: `python -m mnist_core train / test / predict / strings / benchmark`, a file for each."""

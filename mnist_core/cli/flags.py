@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
     training = commands.add_parser("train", help="train on MNIST; without flags, with the book's recipe")
     _add_training(training)
     testing = commands.add_parser("test", help="evaluate stored weights on all 10,000 test digits")
-    predicting = commands.add_parser("predict", help="read the digit in each picture")
+    predicting = commands.add_parser("predict", help="read the digits in each picture")
     _add_predicting(predicting)
     reading = commands.add_parser("strings", help="train the network that says how many digits ink is")
     _add_strings(reading)

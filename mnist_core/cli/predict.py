@@ -1,4 +1,4 @@
-"""`predict`: the digit in each picture."""
+"""`predict`: the digits in each picture."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ def _as_words(readings: list[Prediction]) -> str:
     values = as_values(readings)
     digits = [each for each in readings if not each.mark]
     if values["number"] is not None:
-        sure = ", ".join(f"{max(each.probabilities):.1%}" for each in digits)
+        probabilities = ", ".join(f"{max(each.probabilities):.1%}" for each in digits)
         left_out = f" {values['left_out']}" if values["left_out"] else ""
-        return f"{values['number']} ({sure}){left_out}"
+        return f"{values['number']} ({probabilities}){left_out}"
     closest = digits[0].closest if len(digits) == 1 else None
     perhaps = f" Perhaps {closest} ({max(values['probabilities']):.1%})." if closest is not None else ""
     return f"no digit. {values['reason']}{perhaps}"

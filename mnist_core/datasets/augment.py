@@ -81,7 +81,8 @@ def _grid(images: torch.Tensor, generator: torch.Generator | None) -> torch.Tens
     (a, b), (c, d) = (
         row.unbind(1) for row in torch.linalg.inv(linear * scale[:, None, None])[..., None, None].unbind(1)
     )
-    offset = CENTRE + _rand(images, generator, 2, 1, 1) - 0.5  # the centre is put at a whole pixel
+    # MNIST's digits are moved by whole pixels, so that their centres of mass are up to half a pixel off.
+    offset = CENTRE + _rand(images, generator, 2, 1, 1) - 0.5
     wobble = _wobble(images, generator)
     x = steps[None, None, :] - offset[:, 0] + wobble[:, 0]
     y = steps[None, :, None] - offset[:, 1] + wobble[:, 1]

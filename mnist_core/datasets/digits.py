@@ -85,7 +85,7 @@ def as_tensors(data: Any, *, non_digits: bool = True) -> tuple[torch.Tensor, tor
     """Normalised images float32 (N, 1, 28, 28) and labels int64 (N,) of any data set of digits.
 
     Takes `Digits`, torchvision's MNIST, a `TensorDataset` of images and labels, or any other data set whose
-    items are an image (1, 28, 28) and a label. What has transforms gives what these make of it, once.
+    items are an image (1, 28, 28) and a label. Transforms are applied, once to each item.
 
     Raises:
         ValueError: as `checked`, or for anything else.
@@ -133,7 +133,7 @@ def checked(batch: Any, *, non_digits: bool) -> tuple[torch.Tensor, torch.Tensor
         non_digits: whether a label may be `NO_DIGIT`.
 
     Raises:
-        ValueError: another thing, images that nobody normalised, or a label that is none.
+        ValueError: not such a pair, images that are not normalised, or labels out of range.
     """
     if not (isinstance(batch, list | tuple) and len(batch) == 2 and all(map(torch.is_tensor, batch))):
         raise ValueError(_unlike(batch))

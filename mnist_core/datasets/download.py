@@ -47,7 +47,7 @@ import os, sys, threading
 threading.Thread(target=lambda: (sys.stdin.read(), os._exit(1)), daemon=True).start()
 from torchvision.datasets import MNIST
 folder, skip, mirror = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-open(os.path.join(folder, "started"), "w").close()
+open(sys.argv[4], "w").close()
 MNIST.mirrors = [mirror] if mirror else MNIST.mirrors[skip:]
 try:
     MNIST(folder, download=True)
@@ -152,6 +152,15 @@ def foreign_files(folder: str | Path | None = None, names: Iterable[str] = (*_MD
     """Which of these files hold other data than MNIST's in MNIST's shape, Fashion-MNIST's say."""
     raw = raw_folder(find_folder(folder))
     return [name for name in names if problem(raw / name) is None and not _is_mnists(raw / name)]
+
+
+def foreign_notice(folder: str | Path | None = None, names: Iterable[str] = (*_MD5,)) -> str | None:
+    """A sentence or two about these `foreign_files`; None if there are none."""
+    files = foreign_files(folder, names)
+    if not files:
+        return None
+    where = raw_folder(find_folder(folder))
+    return f"These are not MNIST's files: {', '.join(files)} in {where}. Going on with what they hold."
 
 
 def _is_mnists(path: Path) -> bool:
@@ -264,8 +273,8 @@ def _spoilt(raw: Path) -> str:
     """The beginning of a sentence: what is wrong with files that lie there; "" if nothing is."""
     wrong = {path.name: problem(path) for path in (raw / name for name in _MD5) if path.exists()}
     wrong |= {path.name: _archive_problem(path) for path in sorted(raw.glob("*-ubyte.gz"))}
-    said = [f"{name} {what}" for name, what in wrong.items() if what is not None]
-    return f"In {raw} {', '.join(said)}, and " if said else ""
+    problems = [f"{name} {what}" for name, what in wrong.items() if what is not None]
+    return f"In {raw} {', '.join(problems)}, and " if problems else ""
 
 
 def _archive_problem(path: Path) -> str | None:
@@ -286,13 +295,14 @@ def _run_child(
     stall_seconds: float,
 ) -> None:
     """Run one download to its end. Raises `_Failed`, with the reason in a few words."""
-    (beside / _STARTED).unlink(missing_ok=True)
+    started = beside / _STARTED
+    started.unlink(missing_ok=True)
     with (
-        tempfile.TemporaryFile() as said,
+        tempfile.TemporaryFile() as output,
         subprocess.Popen(
-            [sys.executable, "-c", _CHILD, str(beside), str(skip), mirror],
+            [sys.executable, "-c", _CHILD, str(beside), str(skip), mirror, str(started)],
             stdin=subprocess.PIPE,
-            stdout=said,
+            stdout=output,
             stderr=subprocess.DEVNULL,
         ) as child,
     ):
@@ -303,8 +313,8 @@ def _run_child(
         if stalled:
             raise _Stalled(f"nothing came for {stall_seconds:g} seconds")
         if child.wait() != 0:
-            said.seek(0)
-            raise _Failed(_in_few_words(said.read().decode(errors="replace")))
+            output.seek(0)
+            raise _Failed(_in_few_words(output.read().decode(errors="replace")))
 
 
 def _watch(
@@ -346,9 +356,9 @@ def _sizes(beside: Path) -> tuple[int, int]:
     return came, extracted
 
 
-def _in_few_words(said: str) -> str:
-    """The cause in what torchvision said: its last line that is not an address."""
-    lines = [line.strip() for line in said.splitlines() if line.strip() and not line.startswith("Tried ")]
+def _in_few_words(output: str) -> str:
+    """The cause in what torchvision printed: its last line that is not an address."""
+    lines = [line.strip() for line in output.splitlines() if line.strip() and not line.startswith("Tried ")]
     return lines[-1].rstrip(".")[:200] if lines else "the download ended without a word"
 
 

@@ -19,7 +19,7 @@ def no_digit(rng: np.random.Generator, copies: Traced, pen: float) -> Strokes:
     """The strokes of a piece that is no digit.
 
     Args:
-        copies: what digits are written from, to be spoiled.
+        copies: what the digits to be spoiled are written from.
         pen: its width over a digit's height.
     """
     kinds = (
@@ -93,11 +93,10 @@ def _closed(rng: np.random.Generator, *_: Any) -> Strokes:
 
 
 def _turned(rng: np.random.Generator, copies: Traced, _: float) -> Strokes:
-    """A digit on its side, of those that are none that way."""
-    turn = rng.choice([-1, 1]) * (np.pi / 2 + rng.normal(0, 0.25))
-    cos, sin = np.cos(turn), np.sin(turn)
+    """A digit on its side, of those that are no digit that way."""
+    angle = rng.choice([-1, 1]) * (np.pi / 2 + rng.normal(0, 0.25))
     strokes = written_digit(int(rng.choice([2, 3, 4, 5, 6, 7, 9])), rng, copies)
-    return [stroke @ np.array([[cos, sin], [-sin, cos]]) for stroke in strokes]
+    return synthetic.rotated(strokes, angle)
 
 
 def _mirrored(rng: np.random.Generator, copies: Traced, _: float) -> Strokes:
@@ -117,7 +116,7 @@ def _overlaid(rng: np.random.Generator, copies: Traced, _: float) -> Strokes:
 
 
 def _part(rng: np.random.Generator, copies: Traced, _: float) -> Strokes:
-    """A digit of which a good part is missing, so that it is none."""
+    """A digit of which so much is missing that it is none any more."""
     strokes = written_digit(int(rng.choice([2, 3, 4, 5, 8])), rng, copies)
     points = np.concatenate(strokes)
     middle = np.median(points, axis=0) + rng.normal(0, 0.08, 2)
@@ -134,9 +133,9 @@ def _many(rng: np.random.Generator, copies: Traced, pen: float) -> Strokes:
 
 def _bar(rng: np.random.Generator, *_: Any) -> Strokes:
     """A flat line, a comma, or two lines."""
-    length, turn = rng.uniform(0.4, 1.0), rng.normal(0, 0.15)
-    line = np.array([[0, 0], [length / 2, rng.normal(0, 0.03)], [length, 0]])
-    line = line @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    length, angle = rng.uniform(0.4, 1.0), rng.normal(0, 0.15)
+    flat = np.array([[0, 0], [length / 2, rng.normal(0, 0.03)], [length, 0]])
+    (line,) = synthetic.rotated([flat], angle)
     if rng.random() < 0.3:
         below = np.array([rng.normal(0, 0.05), rng.uniform(0.25, 0.5)])
         return [line, line + below]

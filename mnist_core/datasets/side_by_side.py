@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from mnist_core.datasets.synthetic import Strokes
 
+_ROWS = 16  # in which two signs are compared
+
 
 def side_by_side(parts: list[Strokes], rng: np.random.Generator, pen: float) -> Strokes:
     """Signs pushed together until their ink touches or nearly does, of about one size, on about one line."""
@@ -35,15 +37,15 @@ def centred(strokes: Strokes) -> Strokes:
     return [(stroke - (low + high) / 2) / size for stroke in strokes]
 
 
-def _distance(left: Strokes, right: Strokes, rows: int = 16) -> float:
+def _distance(left: Strokes, right: Strokes) -> float:
     """How far `right` has to be shifted to the right for its path to meet that of `left`."""
-    reach = np.full(rows, -np.inf), np.full(rows, np.inf)
+    reach = np.full(_ROWS, -np.inf), np.full(_ROWS, np.inf)
     for strokes, edge, extreme in ((left, reach[0], np.maximum), (right, reach[1], np.minimum)):
         points = np.concatenate([_dense(stroke) for stroke in strokes])
-        at = ((points[:, 1] + 0.75) / 1.5 * rows).astype(int).clip(0, rows - 1)
+        at = ((points[:, 1] + 0.75) / 1.5 * _ROWS).astype(int).clip(0, _ROWS - 1)
         extreme.at(edge, at, points[:, 0])
     between = reach[0][:, None] - reach[1][None]
-    near = abs(np.subtract.outer(np.arange(rows), np.arange(rows))) <= 1
+    near = abs(np.subtract.outer(np.arange(_ROWS), np.arange(_ROWS))) <= 1
     if np.isneginf(between[near]).all():  # in no row side by side
         return float(reach[0].max() - reach[1].min())
     return float(between[near].max())

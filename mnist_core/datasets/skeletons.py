@@ -1,7 +1,7 @@
 """Pictures of writing -> the pen's path: skeletons one pixel wide, traced into strokes.
 
-A scanned digit shows only how thick its pen was. Its path can be written again with any pen, by another hand,
-and beside other digits. The same is done with the letters of a typeface.
+A scanned digit shows its ink, not the path of the pen. The path can be written again with any pen, by another
+hand, and beside other digits. The same is done with the letters of a typeface.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Synthetic digit strings: pieces of ink that hold one digit, two or three that touch, or no digit at all.
 
-Digits are the copybook's and MNIST's training digits, these traced to their skeletons and written again by
-another hand; what is no digit are the copybook's signs, the letters of the typefaces that Matplotlib brings,
-random strokes, digits turned, mirrored, cut and overlaid. All are drawn with any pen.
+Digits are the copybook's and MNIST's training digits, the latter traced to their skeletons and written again
+by another hand. What is no digit is one of the copybook's signs, a letter of the typefaces that Matplotlib
+brings, random strokes, or digits turned, mirrored, cut or overlaid. All are drawn with any pen.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ BLOCK = 4000  # pieces from one seed: the same ones however many processes draw 
 
 _LENGTH_SHARES = (0.37, 0.27, 0.19, 0.17)  # of pieces with no digit, one, two and three
 _PEN = (0.025, 0.27)  # the pen's width over a digit's height
-_ROWS = 84  # pixels; three for one of the view's
+_ROWS = 84  # pixels; three for each of the rows that the ink takes in the network's view
 _SMALL = (18, 30)  # pixels: the height of those drawn as small as MNIST's
 _SMALL_SHARE = 0.12
 
@@ -93,8 +93,8 @@ def _block(what: tuple[int, int, int]) -> tuple[NDArray[np.uint8], NDArray[np.in
     pictures, digits = [], np.full((n, MOST_DIGITS), NOTHING, np.int64)
     for row in digits:
         pen = float(np.exp(rng.uniform(*np.log(_PEN))))
-        strokes, said = piece(rng, _copies, pen)
-        row[: len(said)] = said
+        strokes, labels = piece(rng, _copies, pen)
+        row[: len(labels)] = labels
         pictures.append(place_string(_drawn(strokes, rng, pen)))
     return np.stack(pictures), digits
 
@@ -108,18 +108,18 @@ def piece(rng: np.random.Generator, copies: Traced, pen: float) -> tuple[Strokes
     length = int(rng.choice(4, p=_LENGTH_SHARES))
     if not length:
         return no_digit(rng, copies, pen), []
-    said = rng.integers(0, 10, length).tolist()
+    digits = rng.integers(0, 10, length).tolist()
     if length > 1 and rng.random() < 0.08:  # sticks side by side are easily taken for a letter
-        said = rng.choice([1, 1, 1, 4, 7], length).tolist()
+        digits = rng.choice([1, 1, 1, 4, 7], length).tolist()
     if length == 1:
-        return _slipped(written_digit(said[0], rng, copies), rng), said
-    return side_by_side([written_digit(digit, rng, copies) for digit in said], rng, pen), said
+        return _slipped(written_digit(digits[0], rng, copies), rng), digits
+    return side_by_side([written_digit(digit, rng, copies) for digit in digits], rng, pen), digits
 
 
 def _slipped(strokes: Strokes, rng: np.random.Generator) -> Strokes:
-    """Now and then with a gap of the pen somewhere, or a short stroke where it was put down too early."""
-    chance = rng.random()
-    if chance < 0.04:
+    """The same strokes, now and then with a gap in one of them or with a short stray stroke."""
+    kind = rng.random()
+    if kind < 0.04:
         longest = max(range(len(strokes)), key=lambda i: len(strokes[i]))
         path = strokes[longest]
         cut = int(rng.uniform(0.2, 0.8) * len(path))
@@ -128,7 +128,7 @@ def _slipped(strokes: Strokes, rng: np.random.Generator) -> Strokes:
             if len(path) > cut + 4
             else strokes
         )
-    if chance < 0.06:
+    if kind < 0.06:
         points = np.concatenate(strokes)
         at = points[rng.integers(len(points))] + rng.normal(0, 0.1, 2)
         return [*strokes, np.stack([at, at + rng.normal(0, 0.04, 2)])]

@@ -54,9 +54,10 @@ def non_digits(n: int, seed: int, drawn: Drawn | None = None) -> torch.Tensor:
     return torch.from_numpy(images)
 
 
-def contact_sheet(columns: int = 24, cell: int = 60, seed: int = 0) -> Image.Image:
-    """A row of every digit, and two of non-digits: "L", in cells of so many pixels."""
-    rng = np.random.default_rng(seed)
+def contact_sheet() -> Image.Image:
+    """A row of every digit, and two of non-digits: "L", in square cells."""
+    rng = np.random.default_rng(0)
+    columns, cell = 24, 60  # drawings in a row; pixels each way
     rows = [functools.partial(drawing, digit) for digit in range(10)] + [_no_digit] * 2
     sheet = Image.new("L", (columns * cell, len(rows) * cell), 255)
     for row, hand in enumerate(rows):
@@ -106,6 +107,12 @@ def pick(ways: Sequence[tuple[float, str]], rng: np.random.Generator) -> str:
     """One of several ways to write a sign, by their weights."""
     shares = np.array([share for share, _ in ways])
     return ways[rng.choice(len(ways), p=shares / shares.sum())][1]
+
+
+def rotated(strokes: Strokes, angle: float) -> Strokes:
+    """Strokes rotated about the origin by `angle` radians, clockwise as they are seen."""
+    cos, sin = np.cos(angle), np.sin(angle)
+    return [stroke @ np.array([[cos, sin], [-sin, cos]]) for stroke in strokes]
 
 
 # From the copybook to handwriting
@@ -224,9 +231,7 @@ def _tremble(curve: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np
 def _turned(rng: np.random.Generator) -> Strokes:
     """A sign turned to any angle, of those that do not become a digit that way."""
     strokes = written_by_hand(pick(SIGNS[rng.choice(list("AFHKRX+#%&@$"))], rng), rng.uniform(0.6, 1.0), rng)
-    turn = rng.uniform(0, 2 * np.pi)
-    cos, sin = np.cos(turn), np.sin(turn)
-    return [stroke @ np.array([[cos, sin], [-sin, cos]]) for stroke in strokes]
+    return rotated(strokes, rng.uniform(0, 2 * np.pi))
 
 
 def _beside(strokes: Strokes, other: Strokes, rng: np.random.Generator) -> Strokes:

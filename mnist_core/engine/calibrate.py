@@ -1,4 +1,4 @@
-"""How sure a network may be: a temperature, and the probability from which a guess is an answer."""
+"""Calibration: a temperature, and the probability from which a guess is an answer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mnist_core.inference import Calibration, predict, undisturbed
 from mnist_core.model import ConvNet
 
 CALIBRATION_DIGITS = 4000  # of which the threshold refuses forty
-REFUSED = 0.01  # of digits may be called "not sure" for the sake of letters and scribbles that are
+REFUSED = 0.01  # share of digits that may be called "not sure", so that letters and scribbles are
 _TEMPERATURES = tuple(0.3 * 1.05**step for step in range(-20, 60))  # 0.11 to 5.3; smoothed labels want < 0.5
 _SEED = SYNTHETIC_TEST_SEED + 1  # neither a recipe's nor that of the test digits
 
@@ -47,12 +47,11 @@ def calibrate(model: ConvNet, digits: Digits, *, refused: float = REFUSED) -> Ca
 def unseen_digits(config: TrainConfig, train_data: Any) -> Digits:
     """`CALIBRATION_DIGITS` digits for a recipe's weights: neither trained on as they are, nor test digits.
 
-    Synthetic where the recipe learned from such, else the last of MNIST's training digits, varied as hands
-    vary them.
+    Synthetic where the recipe trains on such, else the last of MNIST's training digits, varied as
+    handwriting varies.
 
     Args:
-        train_data: the training digits that the last of MNIST's are taken from, in any form that `as_tensors`
-            takes; as many come back as there are.
+        train_data: the training digits, in any form that `as_tensors` takes; of fewer, all are taken.
     """
     if config.data != "mnist":
         return Digits(*synthetic.digits(CALIBRATION_DIGITS, _SEED))

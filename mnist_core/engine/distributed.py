@@ -71,12 +71,12 @@ def fit(
     config: TrainConfig,
     device: str | torch.device = "cpu",
 ) -> Generator[Event, Change | None, None]:
-    """`training.fit`, shared between all processes of a launch; the events are the same in each of them.
+    """`training.fit`, shared by all processes of a launch; each yields the same events, but for the seconds.
 
     The batches are those of a single process, in the same order; every process takes a part of each batch
     and of the test digits. Parts may differ by one digit and are weighted by size, so that losses and weights
-    equal a single process's to within rounding, except with dropout and "pen", which are random in each
-    process.
+    equal a single process's to within rounding; not with dropout or augment="pen", for which every process
+    has random generators of its own.
     """
     device = device_named(device)
     trainer = _SharedTrainer(model, resolve(config, device), device, train_data)

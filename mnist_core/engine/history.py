@@ -18,7 +18,7 @@ EVALUATIONS = 300  # held with their confusion matrices
 CHANGES = 50  # of the learning rate or the momentum that the plot marks
 CHANCE_LOSS = math.log(10)  # of a network that gives every digit the same probability
 FLAT_STEPS = 100  # steps in a row before a loss is called flat
-_FLAT_WIDTH = 0.06  # how far from chance's loss still counts as flat
+_FLAT_WIDTH = 0.06  # how far from CHANCE_LOSS still counts as flat
 _EXPLODED = 3 * CHANCE_LOSS  # a smoothed loss above this has diverged
 _HUGE = 1e3  # no single batch of a run that learns comes near this loss
 
@@ -157,12 +157,12 @@ class History:
                 if evaluation.accuracy >= goal:
                     self.reached.setdefault(goal, self.last.seconds)
 
-    def add_change(self, said: str) -> None:
+    def add_change(self, text: str) -> None:
         """Record a change made during the run, up to `CHANGES` of them; of one step's, the last counts."""
-        step, what = self.last.step if self.last is not None else 0, said.split()[::2]
+        step, what = self.last.step if self.last is not None else 0, text.split()[::2]
         others = [each for each in self.changes if each[0] != step or each[1].split()[::2] != what]
         if len(others) < CHANGES:
-            self.changes = [*others, (step, said)]
+            self.changes = [*others, (step, text)]
 
     def batches_shown(self, wanted: int) -> str:
         """Which batches' losses are among `losses.rows(wanted)`, in words for a plot's legend."""
@@ -190,9 +190,10 @@ class Trouble:
     """What is wrong with a run.
 
     Attributes:
-        says: it in a sentence or two.
-        learning_rate: a better one, if that would help.
-        afterwards: the same of a run that is over; "" where the trouble itself ended it.
+        fatal: whether the run has to stop.
+        says: what is wrong, in a sentence or two, while the run goes on or as it stops.
+        learning_rate: one that should do, where the present one is too high.
+        afterwards: the same as `says`, once the run has come to its end; "" if it never does.
     """
 
     fatal: bool

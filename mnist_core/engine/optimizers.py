@@ -1,7 +1,7 @@
 """Muon: steps in which every direction of a weight matrix counts equally (Jordan et al. 2024).
 
 https://kellerjordan.github.io/posts/muon/. Unlike torch.optim.Muon, it runs the Newton-Schulz iteration on
-each matrix's small square (its Gram matrix): two large products per step, not fifteen, so float32 will do.
+each matrix's small Gram matrix: two large products per step, not ten, so that float32 is fast enough.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Muon:
     those imports torch's compiler, for longer than half of the fast recipe takes.
 
     Args:
-        parameters: dense in memory, the first dimension outermost.
-        lr: the spectral norm of a step.
+        parameters: contiguous in memory, or in channels-last format.
+        lr: about the spectral norm of a step; of m rows and fewer columns, n, it is sqrt(m / n) times that.
         momentum: the decay of the running mean of gradients, in Nesterov's form.
         weight_decay: each step first shrinks the weights by a share of `lr * weight_decay`.
     """

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import threading
-from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -45,9 +44,9 @@ def threads_here(wanted: int) -> int:
     return 1 if _forked else wanted
 
 
-def on_zerogpu(environment: Mapping[str, str] = os.environ) -> bool:
+def on_zerogpu() -> bool:
     """Whether this is a ZeroGPU Space: a GPU comes and goes there, and this process never has it itself."""
-    return environment.get("SPACES_ZERO_GPU") == "true"
+    return os.environ.get("SPACES_ZERO_GPU") == "true"
 
 
 def pick_device(name: str | None = None) -> torch.device:

@@ -17,8 +17,9 @@ from mnist_core.strings import LENGTHS, PLACES, StringNet, normalise, outputs, w
 BATCH_SIZE = 128
 LEARNING_RATE = 3e-3
 WEIGHT_DECAY = 0.02
-_VARIED = (0.06, 0.12, 0.02, 0.03)  # standard deviations: radians, columns per row, of half the picture
-_SMALLER = 0.12  # natural logarithm, at most
+# Standard deviations of the turn (radians), the slant (columns per row) and the shifts (of half the picture).
+_VARIED = (0.06, 0.12, 0.02, 0.03)
+_SMALLER = 0.12  # natural logarithm of the factor by which pieces shrink, at most
 _TEMPERATURES = tuple(0.5 * 1.04**step for step in range(40))  # 0.5 to 2.3
 
 
@@ -32,11 +33,16 @@ class StringStep:
 
 
 def train_strings(model: StringNet, pieces: Strings, epochs: float, seed: int) -> Iterator[StringStep]:
-    """AdamW under a one-cycle schedule (Smith & Topin 2018); an event every hundred steps."""
+    """AdamW under a one-cycle schedule (Smith & Topin 2018); an event every hundred steps.
+
+    Args:
+        epochs: passes over the pieces, rounded down to whole steps; one step at least.
+        seed: for torch's global generator, from which dropout and variations are drawn, and for the order.
+    """
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
     per_epoch = len(pieces) // BATCH_SIZE
-    steps = int(epochs * per_epoch)
+    steps = max(1, int(epochs * per_epoch))
     optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, LEARNING_RATE, total_steps=steps, pct_start=0.15
@@ -64,7 +70,7 @@ def train_strings(model: StringNet, pieces: Strings, epochs: float, seed: int) -
 def varied(inputs: torch.Tensor) -> torch.Tensor:
     """Normalised pieces, (N, 1, 32, 64), each turned, slanted, made smaller and moved a little, at random.
 
-    Fewer pieces have to be drawn, and none is seen twice as it was.
+    So fewer pieces have to be drawn: none is seen twice as it was.
     """
     turn, slant, move_x, move_y = torch.randn(4, len(inputs)) * torch.tensor(_VARIED)[:, None]
     width, height = torch.exp(torch.rand(2, len(inputs)) * _SMALLER)  # how far apart the places looked at
@@ -74,12 +80,18 @@ def varied(inputs: torch.Tensor) -> torch.Tensor:
 
 
 def string_loss(output: torch.Tensor, lengths: torch.Tensor, digits: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy of the length, and of every digit at its place among as many."""
+    """The loss of N pieces: cross-entropy of the length, and `digit_loss`."""
     return F.cross_entropy(output[:, :LENGTHS], lengths) + digit_loss(output, lengths, digits)
 
 
 def digit_loss(output: torch.Tensor, lengths: torch.Tensor, digits: torch.Tensor) -> torch.Tensor:
-    """The digits' part of it, per piece."""
+    """Cross-entropy of every digit at its place among as many: summed over the places, mean over the pieces.
+
+    Args:
+        output: (N, 64), as `StringNet` gives it.
+        lengths: (N,).
+        digits: (N, 3), `NOTHING` where there is none.
+    """
     loss = output.new_zeros(())
     for head, (length, place) in enumerate(PLACES):
         target = torch.where(lengths == length, digits[:, place], NOTHING)

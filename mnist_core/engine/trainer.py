@@ -81,6 +81,7 @@ class Trainer:
             ValueError: the network cannot be trained, or the data hold no digits.
         """
         check_network(model)
+        _check_freezing(model, config)
         keep_freed_memory()
         fork_between_steps()
         self.config = config
@@ -166,7 +167,7 @@ class Trainer:
         return batch
 
     def _step_unfrozen(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """As `train_step`; layers that are frozen by now, and all that only they need, are left out."""
+        """As `train_step`, without gradients for the layers that are frozen by now."""
         done = self.step / self.steps
         layers = [getattr(self.model, name) for name, when in freezing(self.config).items() if done >= when]
         frozen = [each for layer in layers for each in layer.parameters() if each.requires_grad]
@@ -182,14 +183,14 @@ class Trainer:
                 parameter.requires_grad_(True)  # whoever trains this model next decides anew
 
     def freeze(self) -> None:
-        """One more layer, which wants no gradient just now, stops learning: nobody has to know."""
+        """Called when one more layer has been frozen, before the step is taken."""
 
     def train_step(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Change the weights by one batch, (N, 1, 28, 28) and (N,); its loss, still on the device."""
         return train_step(self.network, self.optimizer, images, labels, **self.step_options())
 
     def step_options(self) -> dict[str, Any]:
-        """How the recipe wants each step taken: the named arguments of `train_step`."""
+        """The keyword arguments of `train_step` that the recipe asks for."""
         config = self.config
         return {
             "label_smoothing": config.label_smoothing,
@@ -202,7 +203,7 @@ class Trainer:
         tally.add(self.model, images, labels)
 
     def gather(self, tensor: torch.Tensor) -> torch.Tensor:
-        """A sum over everything that trains together: here nothing else does."""
+        """The sum over all processes that train together: here there is only this one."""
         return tensor
 
     def settle(self) -> list[Step]:
@@ -218,7 +219,7 @@ class Trainer:
         return steps
 
     def change(self, change: Change | None) -> None:
-        """Do as the caller wishes from the next step on."""
+        """Apply a change from the next step on."""
         if change is None:
             return
         if not isinstance(change, Change):
@@ -247,12 +248,23 @@ class Trainer:
 
 
 def freezing(config: TrainConfig) -> dict[str, float]:
-    """When each of the layers that stop learning before the others does, as a share of the run.
+    """The layers that are frozen before the end, and when: as a share of the run.
 
     Layers next to the picture cost most to train and settle first: FreezeOut (Brock et al. 2017,
     arXiv:1706.04983). As there the moments are evenly spaced: cn1's, cn2's, the run's end.
     """
     return {"cn1": config.freeze, "cn2": (config.freeze + 1) / 2}
+
+
+def _check_freezing(model: nn.Module, config: TrainConfig) -> None:
+    """Raise `ValueError` unless the network has the layers that the recipe freezes."""
+    names = freezing(config)
+    missing = [name for name in names if not isinstance(getattr(model, name, None), nn.Module)]
+    if config.freeze < 1 and missing:
+        raise ValueError(
+            f"A recipe with freeze below 1 freezes the layers {' and '.join(names)}; got a network without "
+            f"{' and '.join(missing)}. Set freeze to 1."
+        )
 
 
 def _global_generator(device: torch.device) -> torch.Generator:

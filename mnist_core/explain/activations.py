@@ -19,7 +19,6 @@ import numpy as np
 import torch
 
 from mnist_core.config import check_number
-from mnist_core.datasets.digits import Digits
 from mnist_core.imaging.preprocess import normalise
 from mnist_core.inference import check_picture, evaluating, finite, layer_values, undisturbed
 from mnist_core.model import CLASSES, IMAGE_SIZE, POOL_SIZE, ConvNet
@@ -202,28 +201,20 @@ def hidden(model: ConvNet, pictures: np.ndarray | torch.Tensor) -> np.ndarray:
     return torch.cat([layer_values(model, part)["fc1"].cpu() for part in parts]).numpy()
 
 
-def nearest(
-    model: ConvNet, picture: np.ndarray, digits: Digits, count: int = 8
-) -> tuple[np.ndarray, np.ndarray]:
-    """The digits that the network finds most like a picture.
+def nearest_in(known: np.ndarray, point: np.ndarray, count: int = 8) -> tuple[np.ndarray, np.ndarray]:
+    """The pictures that the network finds most like another, by what `hidden` gives for them.
 
     Args:
-        digits: where to look; 2,000 of them take a fraction of a second.
+        known: (N, 64), where to look.
+        point: (64,), the other picture's.
         count: how many to return, as long as there are so many.
 
     Returns:
-        Their indices in `digits`, nearest first, int64 (count,); and how far they are, float32 (count,), in
-        the 64 dimensions of `hidden`.
+        Their indices, nearest first, int64 (count,), and their distances, float32 (count,).
 
     Raises:
-        ValueError: not a picture, or a count below 1.
+        ValueError: a count below 1.
     """
-    check_picture(picture)
-    return nearest_in(hidden(model, digits.images), hidden(model, picture[None])[0], count)
-
-
-def nearest_in(known: np.ndarray, point: np.ndarray, count: int = 8) -> tuple[np.ndarray, np.ndarray]:
-    """Of the rows of `known` (N, 64), the `count` nearest to `point` (64,), as `nearest` gives them."""
     check_number("count", count, 1, sys.maxsize, whole=True)
     away = np.sqrt(np.square(known - point).sum(axis=1))
     indices = np.argsort(away, kind="stable")[:count]

@@ -46,7 +46,6 @@ class Edit:
         pen: the dabs' diameter in pixels.
         change: ink drawn plus ink erased, as a share of the original ink.
         digit: what is read then.
-        probability: of that digit.
     """
 
     picture: np.ndarray
@@ -54,7 +53,6 @@ class Edit:
     pen: float
     change: float
     digit: int
-    probability: float
 
 
 @dataclass(frozen=True)
@@ -194,9 +192,8 @@ class _Search:
 
     def _finished(self, draft: _Draft) -> Edit:
         picture = _bytes(draft.ink)
-        scores = _read(self.model, picture[None])[0]
-        digit = int(scores.argmax())
-        return Edit(picture, draft.dabs, self.pen, draft.change, digit, float(np.exp(scores[digit])))
+        digit = int(_read(self.model, picture[None])[0].argmax())
+        return Edit(picture, draft.dabs, self.pen, draft.change, digit)
 
 
 def _slope(model: ConvNet, ink: np.ndarray, target: int) -> np.ndarray:

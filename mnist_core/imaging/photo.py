@@ -17,7 +17,8 @@ PAPER_SHARE = 0.75  # the quantile of a cell's brightness that is taken for its 
 EXTREME = 0.995  # the quantile of all pixels that ink reaches, however thin the pen
 STRONG = 0.55  # of the darkest ink: every part of the drawing reaches it somewhere
 WEAK = 0.38  # of the darkest ink: the threshold of its edges; ruled lines stay below
-LEAST_INK = 0.12  # of the paper's brightness: less contrast than this, or than six times the grain, is no ink
+LEAST_INK = 0.12  # of the paper's brightness: where nothing has this contrast, there is no ink
+LEAST_GRAINS = 6  # the same, times the contrast of the grain
 SPECK = 0.02  # of the largest part's area: smaller parts are dirt
 
 
@@ -74,10 +75,10 @@ def _background(brightness: NDArray[np.float32], share: float) -> NDArray[np.flo
 
 def _drawing(darkness: np.ndarray) -> np.ndarray:
     """Darkness (h, w) -> ink (h, w) uint8: the dark parts but ruled lines, dirt and the sheet's edge."""
-    peak = float(np.percentile(darkness, 99.5))
+    peak = float(np.percentile(darkness, EXTREME * 100))
     grain = float(np.median(darkness[darkness > 0])) if darkness.any() else 0.0
     nothing = np.zeros(darkness.shape, np.uint8)
-    if peak < max(LEAST_INK, 6 * grain):
+    if peak < max(LEAST_INK, LEAST_GRAINS * grain):
         return nothing
     parts = components(darkness > WEAK * peak)
     strong = np.bincount(parts.labels[darkness > STRONG * peak], minlength=len(parts)) > 0

@@ -20,13 +20,13 @@ from PIL import ExifTags, Image, ImageOps
 from mnist_core.imaging.photo import is_photograph, photographed_ink
 
 MEAN = 0.1302  # the book's, of pixels from 0 to 1; over all of MNIST's training pixels it is 0.1307
-STD = 0.3069  # likewise; 0.3081
+STD = 0.3069  # the book's too; over all it is 0.3081
 SIZE = 28  # pixels; what the network sees
 INK_SIZE = 20  # pixels; the ink's longer side
 STRING_SIZE = (32, 64)  # rows and columns; what the network for digit strings sees
 STRING_INK = (28, 60)  # the most rows and columns that its ink takes
 CENTRE = 14  # pixel index, from 0, of the ink's centre of mass
-LONGEST_SIDE = 1024  # pixels; larger pictures are downscaled to this before anything else
+LONGEST_SIDE = 1024  # pixels; larger pictures are reduced by the smallest integer factor that makes them fit
 FAINTEST = 24  # grey levels of 255 between paper and ink; less is not ink
 _FULL = 250  # ink this strong needs no stretching (MNIST's strongest pixel is 254 or 255 in every image)
 
@@ -210,9 +210,9 @@ def _converted(image: Image.Image, mode: str) -> Image.Image:
 
 
 def _sixteen_bits(image: Image.Image) -> Image.Image:
-    """Whole numbers beyond 8 bits, or fractions -> "L", the brightest value becoming white.
+    """Whole numbers beyond 8 bits, or fractions -> "L": white is the brightest value, 1 at least.
 
-    Values below 0 are black, unless nothing else could be seen: then the lowest is.
+    Black is 0 and all below it; where nothing would be seen that way, the lowest value.
     """
     values = np.asarray(image, np.float64)
     lowest, highest = float(values.min()), float(values.max())
@@ -229,7 +229,7 @@ def _sixteen_bits(image: Image.Image) -> Image.Image:
 def _on_paper(image: Image.Image) -> Image.Image:
     """A transparent picture laid on white paper, or on black if what is opaque in it is light."""
     alpha = np.asarray(image.getchannel("A"))
-    if alpha.all() and alpha.min() == 255:
+    if alpha.min() == 255:
         return image.convert("RGB")
     light = np.average(np.asarray(image.convert("L")), weights=alpha) > 127 if alpha.any() else False
     paper = Image.new("RGBA", image.size, "black" if light else "white")

@@ -24,10 +24,12 @@ from mnist_core.imaging.preprocess import FAINTEST
 MOST_ATOMS = 14  # more parts than this are hatching or dirt: only the largest are read
 MOST_TOGETHER = 6  # atoms in one digit or sign: a face has five
 SPECK = 0.13  # of the largest atom's longer side: anything smaller is dirt, or a slip of the pen
-DUST = 0.04  # of it likewise: anything smaller is no point or comma either
+DUST = 0.04  # of the same: anything smaller is no point or comma either
 WIDEST = 3.2  # width over height of three digits that touch
 FARTHEST = 0.4  # of the height: atoms further apart are no parts of one sign
 MARK = 0.65  # of the highest digit: what is none and no higher is a sign beside the digits
+MARK_ASPECT = 1.6  # times that: how wide such a sign may be
+PEN_MARGIN = 1.1  # times the estimated width of the pen, so that a line is taken with its edges
 ROW_GAP, ROW_HEIGHT = 0.12, 0.4  # of a row's height between two rows; a row's least height, of the highest's
 CUT_ROWS = 64  # rows in which halves are read before a cut is chosen
 CUT_STEP = 0.05  # of the height: how far apart cuts are tried
@@ -40,15 +42,15 @@ MOST_UNEVEN = 0.7  # natural logarithm: one half is at most twice as high as the
 MOST_INK = 0.97  # of all ink in one half
 # What follows is in log-probability, chosen on synthetic numbers, letters and scribbles.
 UNEVEN_COST = 1.5  # of halves whose heights differ by a factor of e
-NONE_COST = 0.7  # of every part that is taken for no digit
-SMALL_NONE_COST, LOW = 0.1, 0.35  # of one no higher than this share of the row: beside digits, a mark
-ASIDE_COST, ASIDE = 4.0, 0.04  # of a digit with a part so low that stands aside by this share of the height
-SMALL_COST, SMALL = 6.0, 0.65  # of a digit that is lower than this share of the row, for each share less
-GAP_COST = 0.15  # of a gap between two digits whose boxes stand apart
-CLOSE_COST, CLOSE = 1.5, 0.15  # of two digits less than this share of the height apart
-OVERLAP_COST = 2.5  # of all of the narrower digit's box lying within the other's
-JOIN_COST = 6.0  # of a gap as wide as they are high between two parts of one sign or string
-LINE_COST = 1.0  # of a border between two lines of the pen, wherever they lie
+NONE_COST = 0.7  # of every piece that is taken for no digit
+SMALL_NONE_COST, LOW = 0.1, 0.35  # of one no higher than this share of the row: beside digits, it is a mark
+ASIDE_COST, ASIDE = 4.0, 0.04  # of a digit with an atom that low, further aside than this share of its height
+SMALL_COST, SMALL = 6.0, 0.65  # of a digit lower than this share of the row, times what it lacks of it
+BORDER_COST = 0.15  # of every border between two neighbours
+CLOSE_COST, CLOSE = 1.5, 0.15  # more where they touch, falling to 0 at this share of the height apart
+OVERLAP_COST = 2.5  # more where the narrower one's columns are all the other's too
+JOIN_COST = 6.0  # of gaps between the atoms of one sign or string, in all as wide as the highest is high
+LINE_COST = 1.0  # of a border where the atoms are the pen's lines, wherever these lie
 JOINED_COST = 1.5  # of every digit after the first in a string, where the pen's lines may part it
 
 
@@ -131,7 +133,7 @@ def marks(groups: list[Group], specks: list[Piece]) -> tuple[list[Group], list[P
     small = {
         group.piece
         for group in groups
-        if not group.length and max(group.piece.height, group.piece.width / 1.6) <= MARK * tallest
+        if not group.length and max(group.piece.height, group.piece.width / MARK_ASPECT) <= MARK * tallest
     }
     found = [group.piece for group in groups if group.piece in small]
     for left, right in itertools.pairwise(digits):
@@ -154,7 +156,7 @@ def pen_lines(paths: list[NDArray[np.float64]], ink: np.ndarray) -> list[Piece]:
     inked = np.count_nonzero(ink > FAINTEST)
     # n lines of width w and length l in all cover w * l and n discs of w across, less where they cross.
     ends = math.pi * len(paths)
-    width = max(2.0, 1.1 * 2 * (math.sqrt(length**2 + ends * inked) - length) / ends)
+    width = max(2.0, PEN_MARGIN * 2 * (math.sqrt(length**2 + ends * inked) - length) / ends)
     pieces = []
     for path in paths:
         mask = Image.new("L", ink.shape[::-1])
@@ -308,7 +310,7 @@ def best_reading(pieces: list[Piece], judge: Judge, *, as_drawn: bool = False) -
             piece = joined[start, end]
             each = scores[start, end] - costs
             share = piece.height / highest
-            if share <= LOW:  # a comma looks like a small one
+            if share <= LOW:  # a comma looks like a small 1
                 each[0] = np.logaddexp(*scores[start, end][:2]) - SMALL_NONE_COST
             each[1:] -= SMALL_COST * max(0.0, SMALL - share) + _aside_cost(pieces[start:end], piece.height)
             length = int(each.argmax())
@@ -362,7 +364,7 @@ def _border_cost(left: Piece, right: Piece) -> float:
     gap = _gap(left, right)
     overlap = max(0.0, -gap / min(left.width, right.width))
     close = max(0.0, 1 - max(gap, 0) / (CLOSE * max(left.height, right.height)))
-    return GAP_COST + CLOSE_COST * close + OVERLAP_COST * min(1.0, overlap)
+    return BORDER_COST + CLOSE_COST * close + OVERLAP_COST * min(1.0, overlap)
 
 
 def _crop(ink: np.ndarray, corner: tuple[int, int] = (0, 0)) -> Piece | None:

@@ -43,6 +43,22 @@ def test_the_command_writes_weights_that_can_be_loaded(
     assert torch.equal(torch.cat([known.images, unseen.images]), everything.images)
 
 
+@pytest.mark.parametrize(
+    ("flag", "says"),
+    [
+        ("--pieces=127", "pieces must be a whole number from 128 to 10000000; got 127."),
+        ("--epochs=nan", "epochs must be a number from 0.01 to 100; got nan."),
+        ("--epochs=0", "epochs must be a number from 0.01 to 100; got 0.0."),
+        ("--seed=-1", "seed must be a whole number from 0 to 2147483647; got -1."),
+    ],
+)
+def test_a_flag_out_of_range_is_a_wrong_command_before_anything_is_drawn(
+    flag: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal
+) -> None:
+    monkeypatch.setattr(strings, "load_mnist", lambda *_, **__: pytest.fail("it went on"))
+    assert refusal(2, "strings", f"--out={tmp_path / 'strings.pt'}", flag) == says
+
+
 @pytest.mark.parametrize("taken", ["a file among its folders", "a folder of its name"])
 def test_weights_that_could_not_be_written_are_refused_before_anything_is_drawn(
     taken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -275,7 +275,7 @@ def test_other_digits_in_mnists_place_are_named_and_used(tmp_path: Path, capsys)
     assert main(["test", f"--data-dir={tmp_path}"]) == 0
     said = capsys.readouterr()
     assert said.err == (
-        f"mnist_core: these are not MNIST's files: {', '.join(FILES)} in {raw}. "
+        f"mnist_core: These are not MNIST's files: {', '.join(FILES)} in {raw}. "
         "Going on with what they hold.\n"
     )
     assert "/10000 (" in said.out

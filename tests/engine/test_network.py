@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mnist_core.config import TrainConfig
+from mnist_core.config import ACTIVATIONS, TrainConfig
 from mnist_core.engine.network import training_network
 from mnist_core.engine.setup import initial_model
-from mnist_core.model import ACTIVATIONS, ConvNet
+from mnist_core.model import ConvNet
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from mnist_core.explain.activations import (
     ink_that_mattered,
     kernels,
     layers,
-    nearest,
     nearest_in,
     worked_pixel,
 )
@@ -166,7 +165,6 @@ def test_what_is_no_picture_is_refused_wherever_one_is_looked_at(picture: object
         lambda: feature_maps(model, picture),
         lambda: worked_pixel(model, picture, "cn1", 0, 0, 0),
         lambda: ink_that_mattered(model, picture, 3),
-        lambda: nearest(model, picture, Digits(*digits(5, 0))),
     )
     for look in looks:
         with pytest.raises(ValueError, match=r"Expected a picture, uint8 \(28, 28\); got .* makes such "):
@@ -180,7 +178,10 @@ def test_what_is_no_picture_is_refused_wherever_one_is_looked_at(picture: object
         (lambda m, p: ink_that_mattered(m, p, 3, steps=1.5), "steps must be a whole number .*; got 1.5"),
         (lambda m, p: ink_that_mattered(m, p, True), "A digit must be a whole number from 0 to 9; got True"),
         (lambda m, p: ink_that_mattered(m, p, 3.0), "A digit must be a whole number from 0 to 9; got 3.0"),
-        (lambda m, p: nearest(m, p, Digits(*digits(5, 0)), count=-1), "count must be a whole number from 1"),
+        (
+            lambda m, p: nearest_in(hidden(m, p[None]), hidden(m, p[None])[0], count=-1),
+            "count must be a whole",
+        ),
         (lambda m, p: worked_pixel(m, p, "cn1", 0.5, 0, 0), "it has no map 0.5, row 0, column 0"),
     ],
 )
@@ -201,11 +202,10 @@ def test_weights_that_diverged_explain_nothing() -> None:
 @pytest.mark.parametrize("mode", MODES)
 def test_whatever_mode_the_caller_is_in_the_same_is_seen(mode: str, model: ConvNet) -> None:
     picture, label = read_correctly(model, 1)[0]
-    known = Digits(*digits(20, 1))
-    expected, near = ink_that_mattered(model, picture, label), nearest(model, picture, known)
+    expected, points = ink_that_mattered(model, picture, label), hidden(model, picture[None])
     with MODES[mode]():
         np.testing.assert_array_equal(ink_that_mattered(model, picture, label), expected)
-        np.testing.assert_array_equal(nearest(model, picture, known), near)
+        np.testing.assert_array_equal(hidden(model, picture[None]), points)
 
 
 def test_the_gradient_is_taken_in_the_middle_of_every_step(model: ConvNet) -> None:
@@ -311,11 +311,11 @@ def test_both_hold_over_two_hundred_drawings(model: ConvNet) -> None:
 
 def test_a_picture_is_its_own_nearest_neighbour(model: ConvNet) -> None:
     known = Digits(*digits(50, 1))
-    indices, away = nearest(model, known.images[17].numpy(), known, count=4)
+    points = hidden(model, known.images)
+    indices, away = nearest_in(points, hidden(model, known.images[17:18])[0], count=4)
     assert indices[0] == 17
     assert away[0] == pytest.approx(0, abs=1e-4)
     assert (np.diff(away) >= 0).all()
-    points = hidden(model, known.images)
     assert points.shape == (50, 64)
     assert away[1] == pytest.approx(float(np.linalg.norm(points[indices[1]] - points[17])), rel=1e-5)
 
