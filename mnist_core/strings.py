@@ -22,6 +22,8 @@ from mnist_core.inference import BATCH_SIZE, undisturbed
 from mnist_core.model import CLASSES
 
 LENGTHS = 4  # no digit, one, two, three
+LENGTH_SHARES = (0.37, 0.27, 0.19, 0.17)  # of these among the pieces that the network is trained on
+ASSUMED_SHARES = (0.25, 0.55, 0.12, 0.08)  # among what people draw and write; an assumption
 PLACES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))  # (length, place): each has ten outputs
 HIDDEN_UNITS = 256
 COLUMNS = 8  # each an eighth of the picture's width
@@ -29,6 +31,7 @@ COLUMN_UNITS = 128
 SHIPPED_STRING_WEIGHTS = Path(__file__).resolve().parent.parent / "assets" / "weights" / "strings.pt"
 SURE = 0.9  # probability of a length: below it, several views of the piece are read
 _VIEWS = ((0.0, 1.0), (0.15, 1.0), (-0.15, 1.0), (0.0, 1.08))  # slant, in columns per row; shrunk by
+_PRIOR_SHIFT = np.log(np.divide(ASSUMED_SHARES, LENGTH_SHARES))
 _MEAN, _STD = 0.17, 0.34  # of synthetic pieces' pixels, from 0 to 1
 
 
@@ -109,6 +112,9 @@ class StringReader:
     def lengths(self, inks: list[np.ndarray]) -> NDArray[np.float64]:
         """(n, 4): the log-probabilities that pieces of ink are no digit, one, two and three.
 
+        The network's own hold for its training data, where strings are more common than single digits; they
+        are corrected by Bayes' rule for the shares that are assumed here (Saerens et al. 2002).
+
         Args:
             inks: (h, w) uint8 each, 0 for paper.
         """
@@ -117,7 +123,8 @@ class StringReader:
         unsure = (logits[:, :LENGTHS] / self.temperatures[0]).softmax(1).amax(1) < SURE
         if unsure.any():
             logits[unsure] = self._mean_over_views(pieces[unsure])
-        lengths: NDArray[np.float64] = (logits[:, :LENGTHS] / self.temperatures[0]).log_softmax(1).numpy()
+        shifted = (logits[:, :LENGTHS] / self.temperatures[0]).numpy() + _PRIOR_SHIFT
+        lengths: NDArray[np.float64] = shifted - np.logaddexp.reduce(shifted, axis=1, keepdims=True)
         return lengths
 
     def digits(self, ink: np.ndarray, length: int) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ PARTS = {
     "imaging": "",
     "playground": "",
     "model": "config",
-    "datasets": "imaging model",
+    "datasets": "imaging model strings",
     "inference": "config imaging model",
     "data": "config datasets imaging",
     "torch_file": "",

@@ -146,7 +146,14 @@ def test_what_was_saved_is_loaded_again_with_its_temperatures(
     inks = [piece.numpy() for piece in pieces.pictures[:20]]
     with torch.no_grad():
         output = model.eval()(normalise(torch.from_numpy(np.stack([place_string(ink) for ink in inks]))))
-    assert np.allclose(reader.lengths(inks), (output[:, :LENGTHS] / 1.3).log_softmax(1), atol=1e-5)
+    assert np.allclose(reader.lengths(inks), as_assumed(output[:, :LENGTHS] / 1.3), atol=1e-5)
+
+
+def as_assumed(logits: torch.Tensor) -> torch.Tensor:
+    """Log-probabilities (..., 4) by Bayes' rule, where lengths are as common as is assumed."""
+    likelihood = logits.double().softmax(-1) / torch.tensor([0.37, 0.27, 0.19, 0.17])
+    joint = likelihood * torch.tensor([0.25, 0.55, 0.12, 0.08])
+    return (joint / joint.sum(-1, keepdim=True)).log()
 
 
 def said_of_views(ink: np.ndarray) -> torch.Tensor:
@@ -185,10 +192,10 @@ def test_a_length_of_which_the_network_is_not_sure_is_the_mean_over_views(pieces
     inks = [piece.numpy() for piece in pieces.pictures]
     found = StringReader(shipped_strings().model, (1.3, 0.8)).lengths(inks)
     logits = torch.stack([said_of_views(ink)[:, :LENGTHS] for ink in inks]) / 1.3  # (n, views, lengths)
-    at_once = logits[:, 0].log_softmax(1)
-    sure = np.exp(at_once.amax(1).numpy()) >= 0.9
-    assert np.allclose(found[sure], at_once[sure], atol=1e-4)
-    assert np.allclose(found[~sure], logits[~sure].mean(1).log_softmax(1), atol=0.05)
+    at_once = as_assumed(logits[:, 0])
+    sure = logits[:, 0].softmax(1).amax(1).numpy() >= 0.9
+    assert np.allclose(found[sure], at_once[sure], atol=1e-3)
+    assert np.allclose(found[~sure], as_assumed(logits[~sure].mean(1)), atol=0.05)
     assert 10 < (~sure).sum() < 150
     assert np.abs(found[~sure] - at_once[~sure].numpy()).mean() > 0.1
 
@@ -214,14 +221,21 @@ def test_loading_draws_nothing_from_everyones_chance() -> None:
 
 
 def test_temperatures_undo_what_makes_a_network_too_sure(pieces: Strings) -> None:
+    torch.manual_seed(0)
     model = StringNet()
     list(train_strings(model, pieces, 10, seed=0))
-    alike = calibrate_strings(model, pieces)
-    with torch.no_grad():
-        for layer in (model.fc2, model.digit):
-            layer.weight *= 1.5
-            layer.bias *= 1.5
-    for before, after in zip(alike, calibrate_strings(model, pieces), strict=True):
+    found = []
+    for factor in (
+        2,
+        1.5,
+    ):  # by 2 first: the temperatures of a network this young lie below all that are tried
+        with torch.no_grad():
+            for layer in (model.fc2, model.digit):
+                layer.weight *= factor
+                layer.bias *= factor
+        found.append(calibrate_strings(model, pieces))
+    assert min(found[0]) > 0.5
+    for before, after in zip(*found, strict=True):
         assert after == pytest.approx(min(1.5 * before, 0.5 * 1.04**39), rel=0.05)
 
 
@@ -229,7 +243,7 @@ def test_the_shipped_network_tells_digits_from_strings_and_from_what_is_none() -
     unseen = draw_strings(3600, 2**31 + 7, Digits(*digits(300, 2**31 + 9)))
     said = shipped_strings().lengths([piece.numpy() for piece in unseen.pictures]).argmax(axis=1)
     truth = unseen.lengths.numpy()
-    for length, least in ((0, 0.92), (1, 0.9), (2, 0.9), (3, 0.93)):
+    for length, least in ((0, 0.91), (1, 0.94), (2, 0.9), (3, 0.87)):
         assert (said == truth)[truth == length].mean() >= least
     for length, least in ((1, 0.85), (2, 0.8), (3, 0.65)):
         some = np.flatnonzero(truth == length)[:60]

@@ -24,12 +24,12 @@ from mnist_core.datasets.synthetic import Strokes
 from mnist_core.datasets.traced import Traced, traced_digits, traced_letters, written_digit
 from mnist_core.imaging.pen import draw_line
 from mnist_core.imaging.preprocess import place_string
+from mnist_core.strings import LENGTH_SHARES
 
 MOST_DIGITS = 3
 NOTHING = -1  # the label of a place where there is no digit
 BLOCK = 4000  # pieces from one seed: the same ones however many processes draw them
 
-_LENGTH_SHARES = (0.37, 0.27, 0.19, 0.17)  # of pieces with no digit, one, two and three
 _PEN = (0.025, 0.27)  # the pen's width over a digit's height
 _ROWS = 84  # pixels; three for each of the rows that the ink takes in the network's view
 _SMALL = (18, 30)  # pixels: the height of those drawn as small as MNIST's
@@ -105,7 +105,7 @@ def piece(rng: np.random.Generator, copies: Traced, pen: float) -> tuple[Strokes
     Args:
         pen: its width over a digit's height.
     """
-    length = int(rng.choice(4, p=_LENGTH_SHARES))
+    length = int(rng.choice(4, p=LENGTH_SHARES))
     if not length:
         return no_digit(rng, copies, pen), []
     digits = rng.integers(0, 10, length).tolist()

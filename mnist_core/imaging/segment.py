@@ -50,6 +50,7 @@ BORDER_COST = 0.15  # of every border between two neighbours
 CLOSE_COST, CLOSE = 1.5, 0.15  # more where they touch, falling to 0 at this share of the height apart
 OVERLAP_COST = 2.5  # more where the narrower one's columns are all the other's too
 JOIN_COST = 6.0  # of gaps between the atoms of one sign or string, in all as wide as the highest is high
+APART_COST, APART = 1.0, 0.04  # of a string of more digits than atoms, two of them this far apart or further
 LINE_COST = 1.0  # of a border where the atoms are the pen's lines, wherever these lie
 JOINED_COST = 1.5  # of every digit after the first in a string, where the pen's lines may part it
 
@@ -307,14 +308,16 @@ def best_reading(pieces: list[Piece], judge: Judge, *, as_drawn: bool = False) -
             if (start, end) not in scores:
                 continue
             total, before = best[start]
-            piece = joined[start, end]
+            members, piece = pieces[start:end], joined[start, end]
             each = scores[start, end] - costs
             share = piece.height / highest
             if share <= LOW:  # a comma looks like a small 1
                 each[0] = np.logaddexp(*scores[start, end][:2]) - SMALL_NONE_COST
-            each[1:] -= SMALL_COST * max(0.0, SMALL - share) + _aside_cost(pieces[start:end], piece.height)
+            each[1:] -= SMALL_COST * max(0.0, SMALL - share) + _aside_cost(members, piece.height)
+            if not as_drawn:
+                each[len(members) + 1 :] -= _apart_cost(members, piece.height)
             length = int(each.argmax())
-            total += float(each[length]) - _gap_cost(pieces[start:end])
+            total += float(each[length]) - _gap_cost(members)
             if before:
                 total -= LINE_COST if as_drawn else _border_cost(before[-1].piece, piece)
             choices.append((total, [*before, Group(piece, length)]))
@@ -352,6 +355,15 @@ def _aside_cost(members: list[Piece], height: int) -> float:
     low = [piece for piece in members if piece.height <= LOW * height]
     aside = (min(_gap(piece, other) for other in high) > ASIDE * height for piece in low if high)
     return ASIDE_COST if any(aside) else 0.0
+
+
+def _apart_cost(members: list[Piece], height: int) -> float:
+    """The cost of taking these atoms for more digits than there are atoms, if not all of them are close.
+
+    One atom would be several digits that touch, and another, which stands apart, no digit of its own.
+    """
+    apart = any(_gap(*pair) > APART * height for pair in itertools.pairwise(members))
+    return APART_COST if apart else 0.0
 
 
 def _gap(one: Piece, other: Piece) -> int:

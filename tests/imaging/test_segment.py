@@ -153,6 +153,25 @@ def test_two_digits_hardly_ever_share_their_columns() -> None:
     assert found([one, other], judge) == [((0, 0, 45, 80), 1)]
 
 
+@pytest.mark.parametrize(
+    ("gap", "length", "lengths"),
+    [(8, 3, [1, 1]), (8, 2, [2]), (4, 3, [3])],
+    ids=["more digits than atoms", "as many", "more, and close"],
+)
+def test_atoms_that_stand_apart_are_more_probably_digits_of_their_own(
+    gap: int, length: int, lengths: list[int]
+) -> None:
+    def judge(pieces: list[Piece]) -> np.ndarray:
+        scores = np.full((len(pieces), 4), -9.0)
+        for score, piece in zip(scores, pieces, strict=True):
+            alone = piece.width == 60
+            score[1 if alone else length] = -0.001 if alone else -0.05
+        return scores
+
+    atoms_ = [box(0, 0, 60, 100), box(60 + gap, 0, 120 + gap, 100)]
+    assert [length for _, length in found(atoms_, judge)] == lengths
+
+
 def test_the_pens_lines_are_joined_in_the_order_drawn_wherever_they_lie() -> None:
     seven, bar, four = box(0, 0, 50, 80), box(10, 38, 45, 44), box(40, 0, 90, 80)
     lines = [seven, bar, four]
