@@ -23,7 +23,7 @@ from mnist_core.benchmark.leash import leash, leashed
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 60  # seconds
-UPDATES = 8  # per second at most, sent by the pad while a pen moves
+UPDATE_SECONDS = 0.06  # between two updates of the pad while a pen moves: `EVERY` in assets/js/ink/sheet.js
 
 
 class Visitor:
@@ -50,16 +50,17 @@ class Visitor:
         return json.loads(self._get("/api/read", json.dumps(body).encode()))
 
     def draw_steadily(self, drawing: Image.Image, seconds: float) -> list[float]:
-        """Send the drawing `UPDATES` times a second, as a moving pen does; each answer's seconds."""
+        """Send the drawing as the pad does while a pen moves: every `UPDATE_SECONDS`, and never two at once.
+
+        Returns:
+            How many seconds each answer took.
+        """
         latencies: list[float] = []
-        began = time.perf_counter()
-        while (now := time.perf_counter()) < began + seconds:
-            due = began + len(latencies) / UPDATES
-            if now < due:
-                time.sleep(due - now)
-            sent = time.perf_counter()
+        end = time.perf_counter() + seconds
+        while (sent := time.perf_counter()) < end:
             self.draw(drawing)
             latencies.append(time.perf_counter() - sent)
+            time.sleep(max(0.0, UPDATE_SECONDS - latencies[-1]))
         return latencies
 
     def train(self, recipe: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from mnist_core.benchmark.client import ROOT, Visitor, served_page
+from mnist_core.benchmark.client import ROOT, UPDATE_SECONDS, Visitor, served_page
 from mnist_core.benchmark.leash import leash, leashed
 from mnist_core.benchmark.trials import drawing
 from mnist_core.config import PRESETS, TrainConfig
@@ -295,7 +295,8 @@ def pad_beside_training(folder: str, counts: Counts) -> Iterator[Row]:
             )
     alone, beside = [1000 * s for s in alone], [1000 * s for s in beside]
     note = f"95th percentile {percentile(alone, 95):.1f} ms, beside training {percentile(beside, 95):.1f} ms"
-    yield Row("pad, 8 updates/s, beside a training run", "ms", alone, beside, _ratio(beside, alone), note)
+    name = f"pad, an update every {1000 * UPDATE_SECONDS:.0f} ms, beside a training run"
+    yield Row(name, "ms", alone, beside, _ratio(beside, alone), note)
     yield Row(
         "training beside a drawing visitor", "steps/s", undisturbed, disturbed, _ratio(disturbed, undisturbed)
     )

@@ -36,7 +36,7 @@ def activation(kind: str, slope: float, at: float) -> Scene:
             Table(
                 title=f"{kind} at one point",
                 head=("x", "f(x)", "f′(x)"),
-                rows=[[short(at), f"{exact(heights[-1])}", f"{exact(gradients[-1])}"]],
+                rows=[[short(at), exact(heights[-1]), exact(gradients[-1])]],
             )
         ],
         curves=Curves(
@@ -89,7 +89,7 @@ def linear_stack(depth: int, between: str, seed: int) -> Scene:
     verdict = (
         "They are the same line: depth alone adds nothing."
         if apart < 1e-4
-        else "The non-linearities make it a curve that no single linear layer can draw."
+        else "The non-linearities make it a curve that no single linear layer can fit."
     )
     stacked = (
         f"{depth} linear layers with {'no activation' if between == 'none' else between} in between"
@@ -104,8 +104,8 @@ def linear_stack(depth: int, between: str, seed: int) -> Scene:
                 head=("a", "b", "parameters in the stack", "largest difference"),
                 rows=[
                     [
-                        f"{exact(matrix.item())}",
-                        f"{exact(shift.item())}",
+                        exact(matrix.item()),
+                        exact(shift.item()),
                         str(sum(w.numel() + b.numel() for w, b in stack)),
                         f"{apart:.1e}" if apart < 1e-4 else f"{apart:.4f}",
                     ]
@@ -147,8 +147,10 @@ TOYS = (
         show=linear_stack,
         controls=(
             Slider(name="depth", label="Layers", low=1, high=_DEEPEST, step=1, value=3),
-            Choice(name="between", label="Between them", options=("none", "ReLU", "tanh"), value="none"),
-            Steps(name="seed", label="Other weights", last=20, value=3),
+            Choice(
+                name="between", label="Activation in between", options=("none", "ReLU", "tanh"), value="none"
+            ),
+            Steps(name="seed", label="Seed", last=20, value=3),
         ),
     ),
 )

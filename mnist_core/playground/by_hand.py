@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, RandomSampler
 
-from mnist_core.playground.scene import Choice, Code, Scene, Slider, Steps, Table, Toy
+from mnist_core.playground.scene import Choice, Code, Scene, Slider, Steps, Table, Toy, exact
 
 GROUP = "By hand and with torch"
 _INPUTS, _OUTPUTS = 256, 4
@@ -19,7 +19,7 @@ weights.requires_grad_()
 bias = torch.zeros(4, requires_grad=True)
 
 y = x @ weights + bias"""
-_LAYER_BY_TORCH = """layer = nn.Linear(256, 4)  # its own start is another one
+_LAYER_BY_TORCH = """layer = nn.Linear(256, 4)  # initialised differently
 with torch.no_grad():
     layer.weight.copy_(weights.T)
     layer.bias.copy_(bias)
@@ -62,14 +62,14 @@ def layer_by_hand(rows: int, seed: int) -> Scene:
                 title="The first row's four outputs",
                 head=("", "y1", "y2", "y3", "y4"),
                 rows=[
-                    ["by hand", *(f"{value:.4f}" for value in by_hand[0].tolist())],
-                    ["torch.nn", *(f"{value:.4f}" for value in by_torch[0].tolist())],
+                    ["by hand", *map(exact, by_hand[0].tolist())],
+                    ["torch.nn", *map(exact, by_torch[0].tolist())],
                 ],
             ),
         ],
         said=f"Given the same weights, over {rows} {'row' if rows == 1 else 'rows'} of {_INPUTS} inputs the "
         f"outputs differ by at most {apart:.1e}, and the gradients of the weights by at most "
-        f"{slopes_apart:.1e}: only rounding. Both have {_INPUTS} × {_OUTPUTS} + {_OUTPUTS} = "
+        f"{slopes_apart:.1e}: rounding error. Both have {_INPUTS} × {_OUTPUTS} + {_OUTPUTS} = "
         f"{_INPUTS * _OUTPUTS + _OUTPUTS} parameters.",
     )
 
@@ -122,7 +122,7 @@ TOYS = (
         show=layer_by_hand,
         controls=(
             Slider(name="rows", label="Rows in the batch", low=1, high=64, step=1, value=8),
-            Steps(name="seed", label="Other numbers", last=20),
+            Steps(name="seed", label="Seed", last=20),
         ),
     ),
     Toy(

@@ -30,7 +30,7 @@ _PLACES = {
 _LINES = (("w", "p"), ("x", "p"), ("p", "z"), ("b", "z"), ("z", "a"), ("a", "e"), ("y", "e"), ("e", "L"))
 # Backward, one gradient at a time: whose, through which node, and the local derivative.
 _BACKWARD = (
-    ("L", None, "1, since L changes by as much as L does"),
+    ("L", None, "1, the derivative of L with respect to itself"),
     ("e", "L", "2e"),
     ("a", "e", "1"),
     ("z", "a", "1 − a²"),

@@ -251,7 +251,7 @@ def _kernel(kind: str, size: int) -> torch.Tensor:
         "vertical edges": across,
         "horizontal edges": across.T,
         "blur": torch.full((size, size), 1 / size**2),
-        "copy": middle,
+        "identity": middle,
     }[kind]
 
 
@@ -298,7 +298,7 @@ TOYS = (
             Choice(
                 name="kind",
                 label="Kernel",
-                options=("vertical edges", "horizontal edges", "blur", "copy"),
+                options=("vertical edges", "horizontal edges", "blur", "identity"),
                 value="vertical edges",
             ),
             Slider(name="size", label="Kernel size", low=1, high=5, step=1, value=3),
@@ -344,7 +344,7 @@ TOYS = (
         controls=(
             Cells(name="units", label="Switches", columns=10, among=(1.0, 0.0), value=(1.0,) * 10),
             Slider(name="rate", label="Dropout rate", low=0.0, high=0.9, step=0.05, value=0.25),
-            Choice(name="when", label="While", options=("training", "testing"), value="training"),
+            Choice(name="when", label="Mode", options=("training", "testing"), value="training"),
             Steps(name="draw", label="Random draw", last=50, value=1),
         ),
     ),
@@ -360,7 +360,7 @@ TOYS = (
                 among=(0.0, 1.0, -1.0),
                 value=(1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0),
             ),
-            Slider(name="memory", label="Memory u", low=0.0, high=1.5, step=0.05, value=0.8),
+            Slider(name="memory", label="Recurrent weight u", low=0.0, high=1.5, step=0.05, value=0.8),
         ),
     ),
 )

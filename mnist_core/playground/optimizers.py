@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-from mnist_core.playground.scene import Choice, Curves, Scene, Slider, Surface, Table, Toy, short
+from mnist_core.playground.scene import Choice, Curves, Scene, Slider, Surface, Table, Toy, exact, short
 
 GROUP = "Loss and optimizers"
 _STEPS = 80
@@ -64,7 +64,7 @@ _SURFACES: dict[str, tuple[Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
     "bowl": (lambda x, y: (x**2 + y**2) / 2, (-2.5, 2.0)),
     "long valley": (lambda x, y: x**2 / 20 + 2 * y**2, (-2.7, 1.2)),
     "saddle": (lambda x, y: x**2 / 2 - y**2 / 2 + y**4 / 12, (-2.5, 0.05)),
-    "two dips": (
+    "two minima": (
         lambda x, y: (
             2 - 2 * torch.exp(-((x - 1.5) ** 2) - y**2) - torch.exp(-((x + 1.2) ** 2) - y**2) + y**2 / 8
         ),
@@ -135,16 +135,16 @@ def batches(size: str, rate: float) -> Scene:
                 title="The line",
                 head=("", "slope", "intercept"),
                 rows=[
-                    ["found", *(f"{value:.3f}" for value in walk[-1])],
-                    ["true", f"{_TRUE_SLOPE:.3f}", f"{_TRUE_INTERCEPT:.3f}"],
+                    ["found", *(exact(value, 3) for value in walk[-1])],
+                    ["true", exact(_TRUE_SLOPE, 3), exact(_TRUE_INTERCEPT, 3)],
                 ],
             ),
         ],
         curves=Curves(x_name="samples seen", y_name="loss", lines=[("loss", losses)]),
         said=f"{_EPOCHS} epochs over {_EXAMPLES} examples, {batch} at a time, make {steps} steps. The loss "
-        f"over all examples goes from {short(losses[0][1])} to {losses[-1][1]:.3f}. "
+        f"over all examples goes from {short(losses[0][1])} to {exact(losses[-1][1], 3)}. "
         + ("Single examples disagree, so the path zigzags." if batch == 1 else
-           "All examples agree on each step, but there are few." if batch == _EXAMPLES else
+           "Each step follows the exact gradient, but there are few steps." if batch == _EXAMPLES else
            "A few examples at a time: fairly exact steps, and many of them."),
     )  # fmt: skip
 
@@ -197,13 +197,13 @@ TOYS = (
             Choice(name="surface", label="Surface", options=tuple(_SURFACES), value="long valley"),
             Slider(
                 name="rate",
-                label="Learning rates, times",
+                label="Learning rate factor",
                 low=0.1,
                 high=12.0,
                 step=0.1,
                 value=1.0,
             ),
-            Slider(name="noise", label="Batch noise", low=0.0, high=2.0, step=0.1, value=0.0),
+            Slider(name="noise", label="Gradient noise", low=0.0, high=2.0, step=0.1, value=0.0),
         ),
     ),
     Toy(

@@ -241,10 +241,6 @@ class Toy:
             for control in self.controls
         }
 
-    def scene(self, **given: Any) -> Scene:
-        """What the toy shows for these values of its controls, and the defaults of the others."""
-        return self.show(**self.values(given))
-
 
 def numbers(values: torch.Tensor) -> list[list[float]]:
     """A tensor of one or two dimensions as rows of plain numbers."""
@@ -259,11 +255,10 @@ def clamp(spot: Spot, rows: int, columns: int) -> Spot:
 
 
 def exact(value: float, places: int = 4) -> str:
-    """A number to so many decimal places, with a real minus."""
-    return f"{value:.{places}f}".replace("-", "−")
+    """A number to so many decimal places, with a real minus, and none before zero."""
+    return f"{value:z.{places}f}".replace("-", "−")
 
 
 def short(value: float) -> str:
     """A number to at most two decimal places, without trailing zeros."""
-    text = f"{value:.2f}".rstrip("0").rstrip(".")
-    return "0" if text in ("-0", "") else text.replace("-", "−")
+    return exact(value, 2).rstrip("0").rstrip(".")

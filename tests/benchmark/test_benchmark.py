@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from mnist_core.benchmark import client
 from mnist_core.benchmark import run as benchmark
 from mnist_core.benchmark.leash import leash, leashed
 from mnist_core.benchmark.run import Counts, Row, table
@@ -81,6 +83,24 @@ def test_the_drawing_is_a_seven_on_a_pad_of_280_pixels() -> None:
     picture = drawing()
     assert (picture.mode, picture.size) == ("L", (280, 280))
     assert picture.getextrema() == (0, 255)
+
+
+@pytest.mark.parametrize(("answer", "sent"), [(0.02, 10), (0.15, 4)])
+def test_a_steady_visitor_sends_as_often_as_the_pad_and_never_before_the_last_answer(
+    monkeypatch: pytest.MonkeyPatch, answer: float, sent: int
+) -> None:
+    script = (client.ROOT / "assets" / "js" / "ink" / "sheet.js").read_text()
+    assert f"const EVERY = {1000 * client.UPDATE_SECONDS:.0f};" in script
+    now = 0.0
+
+    def wait(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    monkeypatch.setattr(client, "time", SimpleNamespace(perf_counter=lambda: now, sleep=wait))
+    monkeypatch.setattr(client.Visitor, "__init__", lambda self: None)
+    monkeypatch.setattr(client.Visitor, "draw", lambda self, picture: wait(answer))
+    assert client.Visitor().draw_steadily(drawing(), 0.599) == pytest.approx([answer] * sent)
 
 
 def test_a_trial_that_fails_shows_why() -> None:

@@ -12,15 +12,20 @@ import orjson
 import pytest
 from PIL import Image, ImageDraw
 from pydantic import ValidationError
+from toys import scene_of
 
+from mnist_core.imaging.preprocess import preprocess
 from mnist_core.page.components import reading
 from mnist_core.page.components.pad import Drawing
-from mnist_core.page.tabs.inside import ViewRequest, look
+from mnist_core.page.tabs.inside import ViewRequest, _why, look
 from mnist_core.page.tabs.playground import ToyRequest, show_toy, text_of, texts
 from mnist_core.page.views.percent import percent
 from mnist_core.playground import TOYS, Toy
+from mnist_core.runs import shipped_classifier
 
 SECRET = "0" * 64
+INK = np.zeros((60, 10), np.uint8)
+ONE = Drawing(1, Image.fromarray(np.pad(INK, ((20, 20), (45, 45)), constant_values=255)))
 
 
 @pytest.mark.parametrize("toy", TOYS.values(), ids=list(TOYS))
@@ -30,7 +35,7 @@ def test_every_toy_has_a_text_with_a_formula_and_is_drawn(toy: Toy) -> None:
     assert "$$" in text
     shown = show_toy(ToyRequest(toy=toy.name))
     assert shown["said"]
-    assert shown["parts"].count("<figure") == len(toy.scene().parts)
+    assert shown["parts"].count("<figure") == len(scene_of(toy.name).parts)
     assert not re.search(r"nan|undefined|None", shown["parts"])
     for picture in re.findall(r"<svg[^>]*>", shown["parts"]):
         assert 'aria-label="' in picture or 'aria-hidden="true"' in picture
@@ -96,7 +101,7 @@ def test_the_digit_that_is_chosen_is_looked_through_and_said_as_it_is_read() -> 
         assert shown["answer"] == read["guess"] == guess
         assert shown["bytes"]["picture"] == read["input"]
         assert shown["said"]["answer"].startswith(
-            f"{place}: read as {guess} with {percent(read['probabilities'][guess])}"
+            f"{place}: read as {guess} ({percent(read['probabilities'][guess])}), then "
         )
 
 
@@ -108,16 +113,37 @@ def test_a_page_that_requests_nothing_gets_the_maps_alone() -> None:
     assert len(orjson.dumps(shown)) < 80_000  # characters: what a phone receives for each update
 
 
-def test_reasons_are_given_only_when_asked_for_and_the_slow_one_only_at_rest() -> None:
-    paper = np.full((100, 100), 255, np.uint8)
-    paper[20:80, 45:55] = 0
-    drawing = Drawing(1, Image.fromarray(paper))
-    moving = look(SECRET, "shipped", drawing, ViewRequest(open=frozenset({"why", "edit"})))
+def test_reasons_are_given_only_when_asked_for_and_the_slow_ones_only_at_rest() -> None:
+    every = frozenset({"why", "edit", "nearest"})
+    moving = look(SECRET, "shipped", ONE, ViewRequest(open=every))
     assert moving["why"][0]["digit"] == moving["answer"]
-    assert "edit" not in moving
-    resting = look(SECRET, "shipped", drawing, ViewRequest(open=frozenset({"edit"}), still=True))
-    assert "edit" in resting
+    assert every & set(moving) == every & set(moving["said"]) == {"why"}
+    resting = look(SECRET, "shipped", ONE, ViewRequest(open=every - {"why"}, still=True))
+    assert every & set(resting) == every & set(resting["said"]) == {"edit", "nearest"}
     orjson.dumps(resting)
+
+
+def test_a_digit_to_make_it_is_named_with_its_article_unless_it_is_the_answer() -> None:
+    def said(target: int) -> str:
+        request = ViewRequest(open=frozenset({"edit"}), target=target, still=True)
+        return str(look(SECRET, "shipped", ONE, request)["said"]["edit"])
+
+    assert said(1) == "The network's most probable digit is 1 already."
+    found = r"To make it an 8, .* of the ink\. The (edited drawing is read as \d \(.*%\)|network is not sure)"
+    assert re.match(rf"{found}|No edit of at most 20\u202f% of the ink .* makes it an 8\.$", said(8))
+
+
+def test_what_speaks_for_the_runner_up_is_said_with_its_article() -> None:
+    picture = preprocess(ONE.image)
+    order = np.array([1, 8, *(digit for digit in range(10) if digit not in (1, 8))])
+    _, said = _why(shipped_classifier(), picture, order, ViewRequest())
+    assert "The 1 rests most on the ink at the " in said and "most suggests an 8 lies at the " in said
+
+
+def test_the_layers_that_are_rows_say_how_many_numbers_they_have() -> None:
+    said = look(SECRET, "shipped", ONE, ViewRequest())["said"]
+    assert re.fullmatch(r"4,608 numbers in one row, [\d,]+ of them not zero", said["flat"])
+    assert re.fullmatch(r"64 activations, \d\d? of them above zero", said["fc1"])
 
 
 def test_a_run_that_is_not_the_visits_own_shows_the_built_in_model() -> None:
@@ -134,6 +160,11 @@ def test_the_nearest_training_images_of_a_seven_are_sevens(
     monkeypatch.setenv("MNIST_DATA_DIR", str(data_folder))
     sheet = Image.new("L", (200, 200), 255)
     ImageDraw.Draw(sheet).line([(60, 50), (140, 50), (90, 150)], fill=0, width=14, joint="curve")
-    shown = look(SECRET, "shipped", Drawing(1, sheet), ViewRequest(open=frozenset({"nearest"})))
-    assert [each["label"] for each in shown["nearest"]].count(7) >= 5
+    shown = look(SECRET, "shipped", Drawing(1, sheet), ViewRequest(open=frozenset({"nearest"}), still=True))
+    labels = [each["label"] for each in shown["nearest"]]
+    assert labels.count(7) >= 5 and "a 7" in [each["said"] for each in shown["nearest"]]
+    assert shown["said"]["nearest"] == (
+        "The nearest of 2,000 training images, by the distance between the 64 activations that the last "
+        f"layer decides by: {', '.join(map(str, labels))}."
+    )
     orjson.dumps(shown)
