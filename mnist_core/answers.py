@@ -21,8 +21,8 @@ def as_values(readings: list[Prediction]) -> dict[str, Any]:
         digits: for each digit its digit, probabilities, guess, reason and box.
     """
     digits = [reading for reading in readings if not reading.mark]
-    sure = bool(digits) and all(each.digit is not None for each in digits)
-    number = "".join(str(each.digit) for each in digits) if sure else None
+    unsure = sum(each.digit is None for each in digits)
+    number = "".join(str(each.digit) for each in digits) if digits and not unsure else None
     values: dict[str, Any] = {
         "number": number,
         "digit": None,
@@ -36,7 +36,7 @@ def as_values(readings: list[Prediction]) -> dict[str, Any]:
         values |= _values(digits[0])
     elif digits:
         values["reason"] = (
-            f"{len(digits)} digits: {number}." if sure else f"Not sure of {len(digits)} digits."
+            f"Not sure of {unsure} of {len(digits)} digits." if unsure else f"{len(digits)} digits: {number}."
         )
     return values
 
@@ -47,6 +47,13 @@ def left_out(readings: list[Prediction]) -> str | None:
     if len(signs) > 1:
         return f"I read digits only: {len(signs)} marks beside them were left out."
     return signs[0].reason if signs else None
+
+
+def with_article(number: int | str) -> str:
+    """A digit, or a number of at least one, after its article: "a 7", "an 8", "an 18"."""
+    written = str(number)
+    vowel = written.startswith("8") or written in ("11", "18")
+    return f"{'an' if vowel else 'a'} {written}"
 
 
 def sureness(values: dict[str, Any]) -> float:

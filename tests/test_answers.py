@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mnist_core import Prediction
-from mnist_core.answers import as_values, left_out, sureness
+from mnist_core.answers import as_values, left_out, sureness, with_article
 
 PICTURE = np.zeros((28, 28), np.uint8)
 
@@ -44,7 +44,7 @@ def test_a_number_has_no_single_digit() -> None:
 
 def test_there_is_no_number_unless_each_of_its_digits_is_sure() -> None:
     values = as_values([reading(3), reading(5, reason="Not sure.")])
-    assert (values["number"], values["digit"], values["reason"]) == (None, None, "Not sure of 2 digits.")
+    assert (values["number"], values["digit"], values["reason"]) == (None, None, "Not sure of 1 of 2 digits.")
     assert [each["guess"] for each in values["digits"]] == [3, 5]
     alone = as_values([reading(5, reason="Not sure.")])
     assert (alone["number"], alone["guess"], alone["reason"]) == (None, 5, "Not sure.")
@@ -62,6 +62,12 @@ def test_marks_are_no_digits_and_are_told() -> None:
     assert as_values(one)["number"] == "7" and as_values(one)["left_out"] == "the mark before the 7"
     assert left_out([*one, mark("another")]) == "I read digits only: 2 marks beside them were left out."
     assert left_out([reading(7)]) is None
+
+
+def test_the_article_is_that_of_the_spoken_number() -> None:
+    numbers = (0, 1, 7, "8", 8, "80", "81", "11", "18", "118", "110", "08")
+    articles = [with_article(number).split()[0] for number in numbers]
+    assert articles == ["a"] * 3 + ["an"] * 6 + ["a"] * 3
 
 
 @pytest.mark.parametrize(

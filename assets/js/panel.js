@@ -1,5 +1,5 @@
 // Tells the server which of a panel's buttons and fields was used.
-import { around, find } from "./elements.js";
+import { around, find, findAll } from "./elements.js";
 /** @import { Host } from "./types.js" */
 
 /**
@@ -10,7 +10,8 @@ export function mount(element, host) {
   /** @param {HTMLElement} button its `data-of` finds what to copy */
   async function copy(button) {
     const source = find(element, button.dataset.of ?? "", HTMLElement);
-    const name = button.textContent;
+    button.dataset.name ??= button.textContent; // pressed again, it may still say "Copied"
+    const { name } = button.dataset;
     try {
       await navigator.clipboard.writeText(source.textContent);
       button.textContent = "Copied";
@@ -18,8 +19,16 @@ export function mount(element, host) {
       getSelection()?.selectAllChildren(source); // no clipboard here: one keystroke is left to do
       button.textContent = "Selected: press Ctrl+C";
     }
-    setTimeout(() => (button.textContent = name), 2000);
+    setTimeout(() => {
+      if (button.dataset.act === "copy") button.textContent = name; // else another panel has taken it over
+    }, 2000);
   }
+
+  // Gradio changes the attributes of the elements that are there, which leaves a box that was clicked as it is.
+  host.watch("value", () => {
+    for (const box of findAll(element, "input[type=checkbox], input[type=radio]", HTMLInputElement))
+      box.checked = box.defaultChecked;
+  });
 
   element.addEventListener("click", (event) => {
     const button = around(event, "button[data-act]");

@@ -118,7 +118,7 @@
  * @property {ChosenMap} [chosen]
  * @property {{ digit: number, map: string }[]} [why]
  * @property {{ picture: string, dabs: [number, number, boolean][], pen: number } | null} [edit]
- * @property {{ label: number, distance: number, picture: string }[]} [nearest]
+ * @property {{ label: number, said: string, distance: number, picture: string }[]} [nearest]
  */
 
 /**
@@ -166,7 +166,6 @@
  * @property {{ x: number, name: string }[]} marks
  * @property {string} [x_name]
  * @property {string} [y_name]
- * @property {string} [y_unit]
  * @property {number} [x_low]
  * @property {number} [x_high]
  * @property {boolean} [x_grows]

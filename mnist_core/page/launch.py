@@ -6,13 +6,13 @@
 | `run_history` | off | it would keep drawings in the browser, or in a bucket |
 | `enable_monitoring` | off | its page shows who called what |
 | `ssr_mode`, `num_workers` | off | a Node process in front, on a machine of two cores |
-| `mcp_server` | on where the `mcp` package is | agents get one tool, `read_digit` (`agents`) |
+| `mcp_server` | on where the `mcp` package is | agents get one tool, `read_digit` (`http.agents`) |
 | `pwa`, `share` | off | an installed copy, a tunnel: neither is asked for |
 | `footer_links` | none | API docs and settings are for developers; the README has what they need |
-| `show_error` | off | errors reach visitors as sentences written for them (`faults`) |
+| `show_error` | off | errors reach visitors as sentences written for them (`http.errors`) |
 | `strict_cors` | on | other sites' pages cannot call a page that runs on a laptop |
 | `allowed_paths` | none | only Gradio's own cache is served |
-| `max_file_size` | as `Caps` | and JSON bodies are capped too, by the guard |
+| `max_file_size` | as `http.intake.Caps` | and JSON bodies are capped too, by the guard |
 | `delete_cache` | hourly (`CarefulBlocks`) | uploaded and generated files do not pile up |
 | `state_session_capacity` | 32 | what Gradio remembers of a page, up to a megabyte, is never asked for |
 | `api_open` | off | a queued function cannot be called past the queue |

@@ -15,6 +15,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
+from mnist_core.answers import with_article
 from mnist_core.page.views.percent import percent, share
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
@@ -37,7 +38,7 @@ def png(pixels: np.ndarray) -> bytes:
 
 
 def data_url(content: bytes, kind: str) -> str:
-    """A file of the media type `kind` as an address, so that the server needs not keep it."""
+    """A file of the media type `kind` as an address, so that the server need not keep it."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
@@ -50,4 +51,6 @@ _environment = Environment(
     # The files do not change while the page is served: a template is looked for once, not at every update.
     auto_reload=False,
 )
-_environment.filters.update(png=png, data_url=data_url, number=format, percent=percent, share=share)
+_environment.filters.update(
+    png=png, data_url=data_url, number=format, percent=percent, share=share, with_article=with_article
+)

@@ -49,7 +49,7 @@ class Runs(Visits):
         limits: None for this machine's defaults.
         folder: where finished runs are archived; None archives nothing.
         digits: what runs train on; None for this machine's own.
-        device: to train on, see `training.pick_device`.
+        device: to train on, see `engine.setup.pick_device`.
     """
 
     def __init__(

@@ -93,8 +93,8 @@ def _own_folder(given: str | None) -> Path:
 
 
 def _without_socks(environment: MutableMapping[str, str]) -> list[str]:
-    """Drop SOCKS proxies where httpx cannot use them: there it would end the start, although the page asks no
-    other host for anything."""
+    """Drop SOCKS proxies where httpx cannot use them: one would end Gradio's start, although only this page
+    itself is asked by httpx."""
     names = [name for name in environment if name.lower() in _PROXIES]
     unusable = [name for name in names if environment[name].lower().startswith("socks")]
     if not unusable or find_spec("socksio") is not None:

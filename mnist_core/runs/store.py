@@ -78,8 +78,8 @@ class DigitStore:
         return self.get(config)[1]
 
     def unseen(self, config: TrainConfig) -> Digits:
-        """Digits to calibrate a recipe's weights with, see `data.unseen_digits`; the same for all recipes
-        that learn from MNIST alone, and for all others."""
+        """Digits to calibrate a recipe's weights with, see `engine.calibrate.unseen_digits`; the same for
+        all recipes that learn from MNIST alone, and for all others."""
         kind = "mnist" if config.data == "mnist" else "synthetic"
         if kind not in self._unseen:
             train = self._all_of_mnist()[0] if kind == "mnist" else None

@@ -75,6 +75,27 @@ def test_axe_finds_nothing_serious_while_a_run_trains(server: Any, open_page: Op
     assert found == []
 
 
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_axe_can_read_the_numbers_of_tinted_cells(server: Any, open_page: OpenPage, dark: bool) -> None:
+    page = open_page(server.url, dark=dark)
+    page.get_by_role("tab", name="Train").click()
+    page.locator("#train-start").wait_for()
+    page.locator("#results").evaluate(
+        """(results) => results.insertAdjacentHTML('beforeend', `<div class="results">
+          <table class="confusion"><tr><td class="wrong" style="--weight: 1">99</td></tr></table></div>`)"""
+    )
+    found = _findings(page)
+    page.get_by_role("tab", name="Look inside").click()
+    page.locator('#toy-list [data-toy="views"]').click()
+    page.locator('[data-option="t[1]"]').click()
+    page.locator(".toy-parts .aside").first.wait_for()
+    assert found + _findings(page) == []
+
+
+def _outline(page: Any, selector: str) -> str:
+    return page.locator(selector).first.evaluate("(part) => getComputedStyle(part).outlineStyle")
+
+
 def _colour(page: Any, selector: str) -> tuple[int, int, int]:
     """The commonest colour in a screenshot of the element."""
     shot = Image.open(io.BytesIO(page.locator(selector).screenshot())).convert("RGB")
@@ -87,8 +108,7 @@ def test_in_high_contrast_bars_buttons_and_the_chosen_tab_are_seen(server: Any, 
     at_rest(page)
     bars = [f"#probabilities li[data-digit='{digit}'] .bar" for digit in (7, 3)]
     assert len({_colour(page, bar) for bar in bars}) == 2
-    for bar in bars:
-        assert page.locator(bar).evaluate("(bar) => getComputedStyle(bar).outlineStyle") == "solid"
+    assert [_outline(page, bar) for bar in bars] == ["solid", "solid"]
     page.get_by_role("tab", name="Train").click()
     page.locator("#upload-weights").wait_for()
     outlines = page.get_by_role("tab").evaluate_all(
@@ -97,6 +117,12 @@ def test_in_high_contrast_bars_buttons_and_the_chosen_tab_are_seen(server: Any, 
     assert outlines == ["none", "solid", "none"]
     border = page.locator("#upload-weights").evaluate("(button) => getComputedStyle(button).borderStyle")
     assert border == "solid"
+    page.get_by_role("tab", name="Look inside").click()
+    page.locator('[data-layer="cn1"] .map').first.click()
+    page.locator('#toy-list [data-toy="views"]').click()
+    for marked in ('.map[aria-expanded="true"]', ".toy-parts .marked"):
+        page.locator(marked).first.wait_for()
+        assert _outline(page, marked) == "solid"
 
 
 def test_a_translated_page_still_follows_the_recipe(server: Any, open_page: OpenPage) -> None:

@@ -207,7 +207,7 @@ def test_undo_is_on_the_same_key_of_a_keyboard_without_latin_letters(
 def test_a_stroke_takes_the_keyboard_from_the_field_that_had_it(server: Any, open_page: OpenPage) -> None:
     page = open_page(server.url)
     page.get_by_role("tab", name="Look inside").click()
-    page.get_by_text("What would make it another").click()
+    page.get_by_text("What would make it another digit").click()
     page.locator(".target").focus()
     pad = "#inside .pad canvas"
     page.locator(pad).scroll_into_view_if_needed()

@@ -227,9 +227,46 @@ def test_a_map_is_chosen_and_walked_by_keyboard_alone(server: Any, open_page: Op
     before = page.locator(".sentence").inner_text()
     page.keyboard.press("ArrowDown")
     assert page.locator(".sentence").inner_text() != before
-    page.locator(".worked-close").click()
+    page.locator(".worked-close").press("Enter")
     page.wait_for_selector(".worked", state="detached")
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("cn1, map 1:")
     assert not page.faults
+
+
+def test_a_map_chosen_while_the_smallest_edit_is_sought_stays_open(server: Any, open_page: OpenPage) -> None:
+    page = open_page(server.url)
+    look_inside(page)
+    draw(page, SEVEN, pad=PAD)
+    late: list[Any] = []  # the first request for what takes longer
+
+    def hold(route: Any) -> None:
+        if late or not route.request.post_data_json["view"]["still"]:
+            route.continue_()
+        else:
+            late.append(route)
+
+    page.route("**/api/layers", hold)
+    with page.expect_request(lambda request: (request.post_data_json or {}).get("view", {}).get("still")):
+        page.get_by_text("What would make it another digit").click()
+    page.locator('[data-layer="cn1"] button.map').first.click()
+    page.wait_for_selector(".worked .sentence data")
+    late[0].continue_()
+    page.wait_for_function(
+        "/of the ink/.test(document.querySelector('[data-reason=edit] .reason-said').innerText)",
+        timeout=30_000,
+    )
+    assert page.locator(".worked").count() == 1
+    assert not page.faults
+
+
+def test_a_worked_pixel_fits_a_phone(server: Any, open_page: OpenPage) -> None:
+    page = open_page(server.url, width=360)
+    look_inside(page)
+    draw(page, SEVEN, pad=PAD)
+    page.locator('[data-layer="cn2"] button.map').nth(2).click()
+    page.wait_for_selector(".worked .sentence data")
+    for part in page.locator(".worked, .worked .equation, .worked .sums").all():
+        assert part.evaluate("(part) => part.scrollWidth - part.clientWidth") == 0
 
 
 def test_reasons_unfold_and_the_smallest_edit_is_found_at_rest(server: Any, open_page: OpenPage) -> None:
@@ -241,13 +278,13 @@ def test_reasons_unfold_and_the_smallest_edit_is_found_at_rest(server: Any, open
     page.wait_for_function(
         "document.querySelector('[data-reason=why] p').innerText.includes('The 7 rests most')"
     )
-    page.get_by_text("What would make it another").click()
+    page.get_by_text("What would make it another digit").click()
     edit = page.locator('[data-reason="edit"] .reason-said')
     page.wait_for_function(
         "/of the ink/.test(document.querySelector('[data-reason=edit] .reason-said').innerText)",
         timeout=30_000,
     )
-    assert re.search(r"To make it a \d|No edit of at most", edit.inner_text())
+    assert re.search(r"To make it an? \d|No edit of at most", edit.inner_text())
     page.locator(".target").select_option("7")
     page.wait_for_function(
         "/7 already/.test(document.querySelector('[data-reason=edit] .reason-said').innerText)",

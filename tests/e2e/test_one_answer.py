@@ -52,7 +52,7 @@ def inside(page: Any, count: int) -> tuple[str, str]:
     said = page.locator("#layer-view").get_by_text(re.compile("[Rr]ead as")).first
     until_said = re.compile(rf"Digit 1 of {count}" if count > 1 else "^Read as")
     said.filter(has_text=until_said).wait_for()
-    found = re.search(r"ead as (\d) with (.*?), next", said.inner_text())
+    found = re.search(r"ead as (\d) \((.*?)\), then", said.inner_text())
     assert found, said.inner_text()
     return found[1], found[2]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import re
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -206,6 +207,25 @@ class _Touch:
         return Path.touch, (self.path,)
 
 
+def test_the_ticks_of_the_table_move_with_its_rows(open_train: Callable[..., Any], tmp_path: Path) -> None:
+    page = open_train()
+    shown, compared = (page.locator(f"#results input[type={kind}]") for kind in ("radio", "checkbox"))
+    for runs in (1, 2, 3):
+        file = shutil.copy(SHIPPED_WEIGHTS, tmp_path / f"{runs}.pt")
+        page.locator("#watcher input[type=file]").set_input_files(file)
+        until(page, lambda runs=runs: shown.count() == runs)
+        if runs == 2:
+            shown.nth(1).check()
+            page.locator("#results tr.shown:nth-child(2)").wait_for()
+            compared.nth(0).check()
+            page.locator("#results input[type=checkbox][checked]").wait_for()
+    for boxes in (shown, compared):
+        ticks = boxes.evaluate_all("(all) => all.map((box) => [box.checked, box.defaultChecked])")
+        assert [box for box, _ in ticks] == [told for _, told in ticks]
+        assert sum(box for box, _ in ticks) == 1
+    assert page.faults == []
+
+
 def test_stop_is_obeyed_at_once_while_synthetic_digits_are_drawn(open_train: Callable[..., Any]) -> None:
     page = open_train(data="synthetic", train_size=60_000)
     page.locator("#train-start").click()
@@ -251,6 +271,7 @@ def test_results_appear_with_a_run_and_a_mistake_goes_to_the_pad(open_train: Cal
     page.locator(".mistakes button").first.click()
     caption = page.locator("#watcher .caption")
     until(page, lambda: "MNIST test image" in caption.inner_text())
+    assert caption.is_visible()
     page.get_by_role("button", name="Confusion").click()
     until(page, lambda: page.locator("table.confusion tbody tr").count() == 10)
     cells = page.locator("table.confusion td.right, table.confusion td.wrong").all_inner_texts()

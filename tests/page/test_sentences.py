@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from toys import scene_of
 
 from mnist_core.page.tabs.playground import texts
-from mnist_core.playground import TOYS
 from mnist_core.playground.scene import Grid, Table
 
 
@@ -34,7 +34,7 @@ def fixed(value: float, places: int = 4) -> str:
 
 @pytest.mark.parametrize("unit", [1, 2])
 def test_a_fully_connected_units_sum(unit: int) -> None:
-    scene = TOYS["fully_connected"].scene(inputs=(2.0, -1.0, 1.0), unit=f"y{unit}")
+    scene = scene_of("fully_connected", inputs=(2.0, -1.0, 1.0), unit=f"y{unit}")
     inputs, weights, biases = grids(scene)
     column, bias = weights[:, unit - 1], biases[0, unit - 1]
     products = " + ".join(f"{rounded(x)} × {rounded(w)}" for x, w in zip(inputs[0], column, strict=True))
@@ -48,7 +48,7 @@ def test_a_fully_connected_units_sum(unit: int) -> None:
 @pytest.mark.parametrize(("size", "stride", "padding"), [(3, 1, 0), (5, 2, 2), (2, 3, 1), (1, 1, 0)])
 def test_a_convolutions_size_and_sum(size: int, stride: int, padding: int) -> None:
     kind = "horizontal edges"
-    scene = TOYS["convolution"].scene(kind=kind, size=size, stride=stride, padding=padding, at=(1, 1))
+    scene = scene_of("convolution", kind=kind, size=size, stride=stride, padding=padding, at=(1, 1))
     image, kernel, output, _ = grids(scene)
     side = math.floor((len(image) - size) / stride) + 1
     row = min(1, side - 1)
@@ -71,7 +71,7 @@ def test_a_convolutions_size_and_sum(size: int, stride: int, padding: int) -> No
     ],
 )  # fmt: skip
 def test_a_pools_block_and_what_is_left_over(how: str, size: int, left: str) -> None:
-    scene = TOYS["pooling"].scene(how=how, size=size)
+    scene = scene_of("pooling", how=how, size=size)
     image, _ = grids(scene)
     block = image[:size, :size].flatten()
     pooled = {"max": np.max, "mean": np.mean, "min": np.min}[how](block)
@@ -84,7 +84,7 @@ def test_a_pools_block_and_what_is_left_over(how: str, size: int, left: str) -> 
 
 @pytest.mark.parametrize(("size", "stride"), [(3, 2), (2, 1), (1, 3)])
 def test_a_transposed_convolutions_sum(size: int, stride: int) -> None:
-    scene = TOYS["transposed_convolution"].scene(size=size, stride=stride, at=(2, 2))
+    scene = scene_of("transposed_convolution", size=size, stride=stride, at=(2, 2))
     image, kernel, output = grids(scene)
     side = (3 - 1) * stride + size
     terms = [
@@ -106,7 +106,7 @@ def test_a_transposed_convolutions_sum(size: int, stride: int) -> None:
 def test_what_dropout_passes_on(when: str, factor: float) -> None:
     units = np.array([0.9, 0.4, 0.7, 0.2, 0.8, 0.5, 0.3, 0.6, 1.0, 0.1])
     on = np.array([1, 1, 0, 1, 1, 1, 0, 1, 1, 1])
-    scene = TOYS["dropout"].scene(units=tuple(map(float, on)), rate=0.25, draw=0, when=when)
+    scene = scene_of("dropout", units=tuple(map(float, on)), rate=0.25, draw=0, when=when)
     said, _, mean = scene.said.rstrip(".").rpartition(" ")
     assert said == (
         f"2 of 10 units are off. The others are multiplied by {rounded(factor)}, and the next unit receives "
@@ -128,7 +128,7 @@ def test_a_recurrent_units_states(u: float) -> None:
         if u
         else "Nothing is remembered: each state depends on its own input alone."
     )
-    said = TOYS["recurrence"].scene(inputs=(1.0, 0.0, -1.0, 1.0, 0.0, 0.0, 0.0, 0.0), memory=u).said
+    said = scene_of("recurrence", inputs=(1.0, 0.0, -1.0, 1.0, 0.0, 0.0, 0.0, 0.0), memory=u).said
     assert said == f"With u = {rounded(u)} the states are {', '.join(states)}. {end}"
 
 
@@ -145,7 +145,7 @@ _FUNCTIONS = {
 def test_an_activations_value_derivative_and_range(kind: str, x: float) -> None:
     function, low, high, steepest = _FUNCTIONS[kind]
     slope = (function(x + 1e-6) - function(x - 1e-6)) / 2e-6
-    assert TOYS["activation"].scene(kind=kind, at=x, slope=0.3).said == (
+    assert scene_of("activation", kind=kind, at=x, slope=0.3).said == (
         f"At x = {rounded(x)}, {kind} gives {fixed(function(x))} and its derivative is {fixed(slope)}. "
         f"Between −5 and 5 its values range from {low} to {high}, and its derivative is at most {steepest}."
     )
@@ -154,13 +154,13 @@ def test_an_activations_value_derivative_and_range(kind: str, x: float) -> None:
 
 
 def test_a_zero_has_no_minus_where_leaky_relu_has_no_slope() -> None:
-    said = TOYS["activation"].scene(kind="leaky ReLU", at=-5.0, slope=0.0).said
+    said = scene_of("activation", kind="leaky ReLU", at=-5.0, slope=0.0).said
     assert "gives 0.0000 and its derivative is 0.0000. " in said and "range from 0 to 5" in said
 
 
 @pytest.mark.parametrize("between", ["none", "ReLU"])
 def test_a_single_layer_has_nothing_in_between(between: str) -> None:
-    said = TOYS["linear_stack"].scene(depth=1, between=between).said
+    said = scene_of("linear_stack", depth=1, between=between).said
     assert said.startswith("1 linear layer, with nothing in between, against y = ax + b")
 
 
@@ -175,7 +175,7 @@ def test_the_optimizers_rates_and_what_plain_sgd_reaches(surface: str) -> None:
     first = loss(x, y)
     for _ in range(80):
         x, y = x - rate * curves[0] * x, y - rate * curves[1] * y
-    said = TOYS["optimizers"].scene(surface=surface, rate=0.5).said
+    said = scene_of("optimizers", surface=surface, rate=0.5).said
     assert said.startswith(
         f"Learning rates: SGD {rate}, momentum 0.01, Adadelta 10, Adam 0.075. From a loss of "
         f"{rounded(first)}, after 80 steps: SGD {rounded(loss(x, y))}, momentum "
@@ -187,13 +187,13 @@ def test_the_optimizers_rates_and_what_plain_sgd_reaches(surface: str) -> None:
     [
         ("1: stochastic", 1, 384, "Single examples disagree, so the path zigzags."),
         ("8: mini-batch", 8, 48, "A few examples at a time: fairly exact steps, and many of them."),
-        ("64: batch", 64, 6, "All examples agree on each step, but there are few."),
+        ("64: batch", 64, 6, "Each step follows the exact gradient, but there are few steps."),
     ],
 )
 def test_the_steps_of_a_batch_size_and_how_exact_they_are(
     size: str, batch: int, steps: int, how: str
 ) -> None:
-    scene = TOYS["batches"].scene(size=size, rate=0.5)
+    scene = scene_of("batches", size=size, rate=0.5)
     losses = [loss for _, loss in scene.curves.lines[0][1]]
     assert scene.said == (
         f"6 epochs over 64 examples, {batch} at a time, make {steps} steps. The loss over all examples goes "
@@ -216,7 +216,7 @@ def test_backpropagations_steps() -> None:
         f"Forward: {name} = {formula} = {fixed(value)}."
         for (name, value), formula in zip(forward.items(), formulas, strict=True)
     ]
-    says.append("Backward begins: dL/dL = 1, since L changes by as much as L does.")
+    says.append("Backward begins: dL/dL = 1, the derivative of L with respect to itself.")
     gradients = {"L": 1.0}
     for name, after, local, value in (
         ("e", "L", "2e", 2 * e), ("a", "e", "1", 1.0), ("z", "a", "1 − a²", 1 - a * a),
@@ -228,7 +228,7 @@ def test_backpropagations_steps() -> None:
             f"({local}) = {fixed(gradients[name])}."
         )
     says[-1] += f" A step of SGD changes w by minus the learning rate times {fixed(gradients['w'])}."
-    assert [TOYS["backpropagation"].scene(step=step, w=w).said for step in range(len(says))] == says
+    assert [scene_of("backpropagation", step=step, w=w).said for step in range(len(says))] == says
 
 
 def test_eager_and_deferred_execution_step_by_step() -> None:
@@ -242,7 +242,7 @@ def test_eager_and_deferred_execution_step_by_step() -> None:
         f"The graph runs: node {node} of 3 gives {value}, as eager execution did."
         for node, value in enumerate(values, 1)
     ]
-    shown = [TOYS["eager_and_deferred"].scene(step=step, x=-1.5).said for step in range(7)]
+    shown = [scene_of("eager_and_deferred", step=step, x=-1.5).said for step in range(7)]
     assert shown == says
 
 
@@ -261,7 +261,7 @@ def test_eager_and_deferred_execution_step_by_step() -> None:
 )  # fmt: skip
 def test_where_a_view_lies(view: str, at: tuple[int, int], says: str) -> None:
     """Worked by hand: t holds 10 to 21 in three rows of four, and t.T begins 10 14 18 11 15 19 12."""
-    scene = TOYS["views"].scene(view=view, at=at)
+    scene = scene_of("views", view=view, at=at)
     assert scene.said == says
 
 
@@ -278,7 +278,7 @@ def test_where_a_view_lies(view: str, at: tuple[int, int], says: str) -> None:
 )
 def test_which_types_keep_a_number(value: str, kept: str, lost: str) -> None:
     """To nine digits: no binary fraction is 0.1."""
-    scene = TOYS["data_types"].scene(value=value)
+    scene = scene_of("data_types", value=value)
     assert scene.said == f"To nine digits, {value} is kept by {kept}; it changes in {lost}."
     for name, shown in ((row[0].split()[0], row[4]) for row in rows(scene)):
         if name != "bfloat16":
@@ -289,8 +289,9 @@ def test_which_types_keep_a_number(value: str, kept: str, lost: str) -> None:
 
 def test_what_integers_and_floats_do_with_numbers_that_they_cannot_hold() -> None:
     assert texts()["Data types"].startswith(
-        "More bytes hold more different numbers. Integers that do not fit wrap around, and drop fractions; "
-        "floats are rounded to the nearest that can be held, and become infinite past the largest."
+        "More bytes can represent more distinct numbers. Integer types drop fractions, and wrap around where "
+        "a number does not fit; floating-point types round to the nearest number that they have, and give "
+        "infinity beyond the largest."
     )
     assert (300 % 256, int(3.75)) == (44, 3)
     with np.errstate(over="ignore"):
@@ -299,7 +300,7 @@ def test_what_integers_and_floats_do_with_numbers_that_they_cannot_hold() -> Non
 
 @pytest.mark.parametrize(("order", "seed"), [("in order", 0), ("shuffled", 3)])
 def test_the_batches_by_hand(order: str, seed: int) -> None:
-    said = TOYS["batches_by_hand"].scene(size=5, order=order, seed=seed).said
+    said = scene_of("batches_by_hand", size=5, order=order, seed=seed).said
     assert said == (
         "12 examples in batches of 5: 3 batches, the last of 2. From the same permutation, both ways give "
         "the same batches."
@@ -308,13 +309,13 @@ def test_the_batches_by_hand(order: str, seed: int) -> None:
 
 @pytest.mark.parametrize(("rows_", "word"), [(1, "row"), (64, "rows")])
 def test_the_layer_by_hand(rows_: int, word: str) -> None:
-    said = TOYS["layer_by_hand"].scene(rows=rows_, seed=2).said
+    said = scene_of("layer_by_hand", rows=rows_, seed=2).said
     start = f"Given the same weights, over {rows_} {word} of 256 inputs the outputs differ by at most "
     assert said.startswith(start)
     apart = said.removeprefix(start).partition(", and the gradients of the weights by at most ")
     assert float(apart[0]) < 1e-5
     assert float(apart[2].partition(": ")[0]) < 1e-5
-    assert said.endswith(f": only rounding. Both have 256 × 4 + 4 = {256 * 4 + 4} parameters.")
+    assert said.endswith(f": rounding error. Both have 256 × 4 + 4 = {256 * 4 + 4} parameters.")
 
 
 def test_the_formulas_name_their_quantities_alike() -> None:
@@ -327,4 +328,7 @@ def test_the_formulas_name_their_quantities_alike() -> None:
     x, w1, b1, w2, b2 = (generator.normal(size=size) for size in ((5, 3), (3, 4), 4, (4, 2), 2))
     np.testing.assert_allclose((x @ w1 + b1) @ w2 + b2, x @ (w1 @ w2) + (b1 @ w2 + b2))
     assert r"$$(x W_1 + b_1)\,W_2 + b_2 = x\,(W_1 W_2) + (b_1 W_2 + b_2)$$" in formulas["Why non-linearity"]
-    assert "Mean and min pooling take the block's mean or its smallest number instead." in formulas["Pooling"]
+    assert (
+        "Average (mean) pooling takes the block's mean instead, min pooling its smallest number."
+        in formulas["Pooling"]
+    )

@@ -71,6 +71,13 @@ def test_a_curve_says_which_batches_it_shows(steps: int, name: str) -> None:
     assert loss_plot(run, []).series[0].name == name
 
 
+def test_three_dozen_runs_are_compared_by_curves_that_differ() -> None:
+    runs = [Run(f"Run {number}", TINY) for number in range(36)]
+    curves = [(each.colour, each.dash) for each in loss_plot(None, runs).series]
+    assert len(set(curves)) == len(runs)
+    assert len({colour for colour, _ in curves[:6]}) == len({dash for _, dash in curves[:6]}) == 6
+
+
 def test_a_runs_first_weights_read_the_drawing_though_they_took_no_step() -> None:
     """It may end before the next snapshot, and "The built-in model reads" would stay beside its curve."""
     run = Run("Run 1", TINY)
@@ -88,6 +95,17 @@ def test_the_table_has_a_runs_pace_once_it_stands_still() -> None:
     assert pace not in results(visit, run, None, SHIPPED)
     run.state = "stopped"
     assert pace in results(visit, run, None, SHIPPED)
+
+
+def test_the_table_writes_thousands_with_a_comma_and_whole_numbers_without_a_point() -> None:
+    visit, run = Visit(), Run("Run 1", TrainConfig(epochs=20.0, train_size=9000, learning_rate=0.001))
+    run.state, run.weights = "stopped", dict(initial_model(TINY).state_dict())
+    run.history.add_step(Step(5_000, 5_625, 18, 160_000, 32, 0.1, 0.001, 1234.56))
+    run.history.reached[0.98] = 1100.4
+    visit.runs[run.id] = run
+    table = results(visit, run, None, SHIPPED)
+    assert ">1,234.6<" in table and ">1,100 s<" in table
+    assert "training digits 9,000, epochs 20, learning rate 0.001" in table
 
 
 @pytest.mark.parametrize(

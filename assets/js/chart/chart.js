@@ -25,7 +25,7 @@ function axes(chart, { useLog, box, x, y, x0, x1, y0, y1 }) {
     useLog ? logTicks(y0, y1) : linearTicks(y0, y1, Math.max(2, Math.floor((box.bottom - box.top) / 45)))
   ).flatMap((tick) => [
     line(box.left, y(tick), box.right, y(tick), { class: "chart-grid" }),
-    text(box.left - 7, y(tick) + 4, short(tick) + (chart.y_unit ?? ""), { "text-anchor": "end" }),
+    text(box.left - 7, y(tick) + 4, short(tick), { "text-anchor": "end" }),
   ]);
   const columns = linearTicks(x0, x1, Math.max(2, Math.floor((box.right - box.left) / 75))).map((tick) =>
     text(x(tick), box.bottom + 17, short(tick), { "text-anchor": "middle" }),
@@ -68,9 +68,7 @@ function labels(visible, { useLog, box, x, y }) {
     name.y = Math.max(box.top, Math.min(name.y, floor));
     floor = name.y - 14;
   }
-  return names.map(({ series, y: at }) =>
-    text(left, at + 4, series.name, { class: "chart-name", style: colour(series) }),
-  );
+  return names.map(({ series, y: at }) => text(left, at + 4, series.name, { class: "chart-name" }));
 }
 
 /** @type {(chart: Plot, scales: Scales) => SVGElement[]} */
@@ -146,9 +144,7 @@ export function createChart(element) {
       const index = nearest(series.points, at);
       return { series, spot: series.points[index], note: series.notes?.[index] };
     });
-    const said = found.map(
-      ({ series, spot, note }) => `${series.name} ${short(spot[1])}${chart.y_unit ?? ""}${note ? ` (${note})` : ""}`,
-    );
+    const said = found.map(({ series, spot, note }) => `${series.name} ${short(spot[1])}${note ? ` (${note})` : ""}`);
     const where = found.reduce(
       (best, { spot }) => (Math.abs(spot[0] - at) < Math.abs(best - at) ? spot[0] : best),
       Infinity,

@@ -23,10 +23,11 @@ export function mount(element, services) {
   const request = { layer: null, map: 0, open: [], target: null };
   /** @type {Layers | null} */
   let seen = null; // the last answer
+  let views = 0; // grows whenever something other than the drawing changes what is asked for
   const palette = createPalette(root);
   const layers = createLayers(root, request, palette, choose);
   const workedPixel = createWorkedPixel(root, request, palette, choose);
-  const reasons = createReasons(root, request, palette, ask, () => atRest());
+  const reasons = createReasons(root, request, palette, ask, () => askAtRest());
   /** @type {(drawing: DrawingUpdate, still: boolean) => Promise<Layers | null>} */
   const look = (drawing, still) =>
     services.layers({
@@ -35,8 +36,21 @@ export function mount(element, services) {
       digit: services.chosen.digit(),
       view: { ...request, still },
     });
-  const changed = followSheet(element, services.sheet, (drawing) => look(drawing, false), show);
-  const atRest = latestOnly(() => look(services.sheet.latest(), true), show); // what takes longer than a stroke allows
+  const refresh = followSheet(element, services.sheet, (drawing) => look(drawing, false), show);
+  // What takes longer than a stroke allows. Its answer is dropped if something else is asked for meanwhile.
+  const askAtRest = latestOnly(
+    async () => {
+      const view = views;
+      const answer = await look(services.sheet.latest(), true);
+      return answer && { view, answer };
+    },
+    ({ view, answer }) => view === views && show(answer),
+  );
+
+  function changed() {
+    views += 1;
+    refresh();
+  }
 
   /** @param {Partial<Unfolded>} changes */
   function ask(changes) {
@@ -63,9 +77,9 @@ export function mount(element, services) {
     reasons.show(answer);
   }
 
-  new IntersectionObserver(([entry]) => entry.isIntersecting && changed()).observe(root);
-  setInterval(() => seen?.follows && root.offsetParent && !document.hidden && changed(), FOLLOW);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => setTimeout(() => seen && changed()));
+  new IntersectionObserver(([entry]) => entry.isIntersecting && refresh()).observe(root);
+  setInterval(() => seen?.follows && root.offsetParent && !document.hidden && refresh(), FOLLOW);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => setTimeout(() => seen && refresh()));
   services.watch("value", changed);
   services.chosen.onChange(changed);
 }

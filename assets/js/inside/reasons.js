@@ -22,20 +22,32 @@ const STILL = 400; // milliseconds without a change before what takes long is as
 export function createReasons(root, request, palette, ask, askAtRest) {
   let resting = 0; // the timer that will ask for what takes longer
 
+  /** @param {Reason} name */
+  const partOf = (name) => find(root, `[data-reason="${name}"]`, HTMLElement);
+
   /** @param {Layers} seen */
   function said(seen) {
     for (const name of REASONS) {
-      const part = find(root, `[data-reason="${name}"]`, HTMLElement);
+      const part = partOf(name);
       find(part, ".reason-said", HTMLElement).textContent = seen.said[name] ?? "";
       part.hidden = name === "nearest" && !seen.mnist;
     }
+  }
+
+  // What the answer lacks is asked for once the pen rests; until then its pictures are faded.
+  /** @param {Layers} seen */
+  function rest(seen) {
+    const lacking = request.open.filter((name) => !(name in seen));
+    for (const name of REASONS) partOf(name).classList.toggle("stale", lacking.includes(name));
+    clearTimeout(resting);
+    if (lacking.length && !seen.blank) resting = setTimeout(askAtRest, STILL);
   }
 
   /** @param {Layers} seen */
   function why({ why: both, bytes: packed }) {
     if (!both) return;
     const drawn = bytes(packed.picture);
-    findAll(root, '[data-reason="why"] figure', HTMLElement).forEach((figure, at) => {
+    findAll(partOf("why"), "figure", HTMLElement).forEach((figure, at) => {
       const { digit, map } = both[at];
       const values = signedBytes(map);
       /** @param {number} i */
@@ -50,8 +62,8 @@ export function createReasons(root, request, palette, ask, askAtRest) {
   /** @param {Layers} seen */
   function nearest({ nearest: neighbours }) {
     if (!neighbours) return;
-    const figures = neighbours.map(({ label, distance, picture }) => {
-      const canvas = html("canvas", { role: "img", "aria-label": `a ${label}` });
+    const figures = neighbours.map(({ label, said, distance, picture }) => {
+      const canvas = html("canvas", { role: "img", "aria-label": said });
       const ink = bytes(picture);
       palette.paint(canvas, 28, 28, (i) => ink[i] / 255, true);
       return html("figure", {}, canvas, html("figcaption", {}, `${label} · ${number(distance, 1)}`));
@@ -60,19 +72,15 @@ export function createReasons(root, request, palette, ask, askAtRest) {
   }
 
   /** @param {Layers} seen */
-  function edit(seen) {
-    const part = find(root, '[data-reason="edit"]', HTMLElement);
-    const stale = request.open.includes("edit") && !("edit" in seen);
-    part.classList.toggle("stale", stale);
-    clearTimeout(resting);
-    if (stale && !seen.blank) resting = setTimeout(askAtRest, STILL);
-    if (!("edit" in seen)) return;
-    const before = bytes(seen.bytes.picture);
-    const after = seen.edit ? bytes(seen.edit.picture) : before;
+  function edit({ edit: found, bytes: packed }) {
+    if (found === undefined) return;
+    const part = partOf("edit");
+    const before = bytes(packed.picture);
+    const after = found ? bytes(found.picture) : before;
     const [left, right] = findAll(part, "figure canvas", HTMLCanvasElement);
     palette.paint(left, 28, 28, (i) => before[i] / 255, true);
     palette.paint(right, 28, 28, (i) => after[i] / 255, true);
-    const { dabs, pen } = seen.edit ?? { dabs: [], pen: 0 };
+    const { dabs, pen } = found ?? { dabs: [], pen: 0 };
     const rings = dabs.map(([row, column, drawn]) =>
       svg("circle", { class: drawn ? "drawn" : "erased", cx: column + 0.5, cy: row + 0.5, r: pen / 2 }),
     );
@@ -82,6 +90,7 @@ export function createReasons(root, request, palette, ask, askAtRest) {
   /** @param {Layers} seen */
   function show(seen) {
     said(seen);
+    rest(seen);
     why(seen);
     nearest(seen);
     edit(seen);

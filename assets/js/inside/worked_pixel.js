@@ -1,5 +1,5 @@
 // The panel of one map: its kernel, and one of its pixels worked out.
-import { around, find, html } from "../elements.js";
+import { around, find, findAll, html } from "../elements.js";
 import { BELOW, SIZES } from "./layers.js";
 import { floats, number } from "./numbers.js";
 
@@ -103,7 +103,6 @@ function sums(part, all, term) {
     const button = part.children[index];
     button.setAttribute("aria-pressed", String(at === term.at));
     button.setAttribute("aria-label", `map ${at} gives ${number(sum)}; show it`);
-    button.classList.toggle("below", sum < 0);
     find(button, "span", HTMLElement).textContent = number(sum);
   });
 }
@@ -180,7 +179,10 @@ export function createWorkedPixel(root, request, palette, close) {
       channel = Number(picked.dataset.channel);
       work();
     });
-    find(box, ".worked-close", HTMLElement).addEventListener("click", () => close(layer, map));
+    find(box, ".worked-close", HTMLElement).addEventListener("click", () => {
+      close(layer, map);
+      findAll(root, `[data-layer="${layer}"] .map`, HTMLElement)[map].focus(); // the panel had it, and goes
+    });
     return box;
   }
 

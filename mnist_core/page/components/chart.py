@@ -34,7 +34,6 @@ class Plot:
     marks: list[dict[str, Any]] = field(default_factory=list)  # {"x": where, "name": what happened there}
     x_name: str = ""
     y_name: str = ""
-    y_unit: str = ""
     x_low: float | None = None  # 0 where nothing else is said
     x_high: float | None = None
     x_grows: bool = False

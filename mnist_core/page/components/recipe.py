@@ -13,7 +13,6 @@ from mnist_core.page.theme import asset
 
 FIRST = ("optimizer", "learning_rate", "batch_size", "epochs", "train_size")
 HIDDEN = ("test_batch_size", "threads")  # of no consequence to the result
-WHILE_RUNNING = ("learning_rate", "momentum")
 NAMES = {
     "train_size": "Training digits",
     "dropout1": "Dropout after pooling",

@@ -1,7 +1,7 @@
 """For programs: a picture in, the digits and their probabilities out.
 
 `/predict` takes a file that was uploaded before, `/read_digit` the file itself as text; the latter is also
-the one tool that agents get. README.md has each way of calling them.
+the one tool that agents get. `page/API.md` has each way of calling them.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ AT_ONCE = 2  # files that are read at the same time; the others wait
 TOOL = "read_digit"
 DESCRIPTION = (  # for agents
     "Reads handwritten digits in a picture of any size, dark on light or light on dark. Returns the `number` "
-    "that they make, or None where nothing is drawn or the model is not sure; of a single one the `digit`, "
-    "ten `probabilities`, for 0 to 9, its `guess`, sure or not, and the `reason` why there is no digit; and "
+    "that they form, None if nothing is drawn or the model is not sure; for a single digit the `digit`, its "
+    "ten `probabilities`, for 0 to 9, its `guess`, sure or not, and the `reason` if there is no digit; and "
     "each of the `digits` with its box."
 )
 WAITING = 64  # pictures sent as text, the one being read included

@@ -37,7 +37,7 @@ def parse(body: bytes) -> dict[str, Any]:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise RequestError(400, "The body is not valid JSON (NaN and Infinity are not either).") from None
+        raise RequestError(400, "The body is not valid JSON, which has no NaN or Infinity.") from None
     if not isinstance(value, dict):
         raise RequestError(422, "The body must be a JSON object.")
     _check_depth(value)

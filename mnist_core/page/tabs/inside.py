@@ -13,7 +13,7 @@ import gradio as gr
 import numpy as np
 from pydantic import BaseModel, Field, model_validator
 
-from mnist_core.answers import as_values, sureness
+from mnist_core.answers import as_values, sureness, with_article
 from mnist_core.classifier import Classifier, Prediction
 from mnist_core.data import load_mnist
 from mnist_core.datasets.digits import Digits
@@ -26,7 +26,7 @@ from mnist_core.explain.activations import (
     layers,
     nearest_in,
 )
-from mnist_core.explain.counterfactual import Edit, smallest_edit
+from mnist_core.explain.counterfactual import BUDGET, Edit, smallest_edit
 from mnist_core.imaging.preprocess import SIZE
 from mnist_core.model import CLASSES, ConvNet
 from mnist_core.page.components.pad import DigitPad, Drawing, DrawingUpdate, Place, decode
@@ -144,7 +144,7 @@ def look(
     if request.layer:
         shown["chosen"] = _chosen(model, maps, request.layer, request.map)
     for name in sorted(request.open):
-        if not blank and (name != "edit" or request.still):
+        if not blank and (request.still or name not in _AT_REST):
             value, shown["said"][name] = _REASON[name](classifier, picture, order, request)
             shown[name] = value
         elif blank:
@@ -183,7 +183,8 @@ def _why(classifier: Classifier, picture: np.ndarray, order: np.ndarray, request
     both = {digit: ink_that_mattered(classifier.model, picture, digit) for digit in (first, second)}
     said = (
         f"Blue ink spoke for the digit, orange ink against it. The {first} rests most on the ink at the "
-        f"{_where(both[first])}; what most suggests a {second} lies at the {_where(both[second])}."
+        f"{_where(both[first])}; what most suggests {with_article(second)} lies at the "
+        f"{_where(both[second])}."
     )
     return [{"digit": digit, "map": _signed(values)} for digit, values in both.items()], said
 
@@ -191,11 +192,11 @@ def _why(classifier: Classifier, picture: np.ndarray, order: np.ndarray, request
 def _edit(classifier: Classifier, picture: np.ndarray, order: np.ndarray, request: ViewRequest) -> Reason:
     """The smallest edit that turns the answer into the wanted digit, or into any other."""
     if request.target == order[0]:
-        return None, f"It is read as a {request.target} already."
+        return None, f"The network's most probable digit is {request.target} already."
     edit = smallest_edit(classifier.model, picture, request.target)
     if edit is None:
-        wanted = "another digit" if request.target is None else f"a {request.target}"
-        return None, f"No edit of at most a fifth of the ink was found that makes it {wanted}."
+        wanted = "another digit" if request.target is None else with_article(request.target)
+        return None, f"No edit of at most {share(BUDGET)} of the ink was found that makes it {wanted}."
     drawn = sum(dab.drawn for dab in edit.dabs)
     deeds = [
         f"{verb} {count} {'dab' if count == 1 else 'dabs'}"
@@ -203,8 +204,9 @@ def _edit(classifier: Classifier, picture: np.ndarray, order: np.ndarray, reques
         if count
     ]
     said = (
-        f"To make it a {edit.digit}, {' and '.join(deeds)} as wide as your pen: {share(edit.change)} of the "
-        f"ink. {_read_again(classifier, edit)} Solid rings are drawn, dashed rings erased."
+        f"To make it {with_article(edit.digit)}, {' and '.join(deeds)} as wide as your pen: "
+        f"{share(edit.change)} of the ink. {_read_again(classifier, edit)} Solid rings mark what is drawn, "
+        "dashed rings what is erased."
     )
     dabs = [[dab.row, dab.column, dab.drawn] for dab in edit.dabs]
     return {"picture": _packed(edit.picture), "dabs": dabs, "pen": edit.pen}, said
@@ -214,8 +216,8 @@ def _read_again(classifier: Classifier, edit: Edit) -> str:
     """What the edited picture is read as, at the threshold of every other reading."""
     again = as_values(classifier.read(edit.picture))
     if again["number"] is None:
-        return "Read again, it is no longer sure of any digit."
-    return f"Read again, it is a {again['number']} with {percent(sureness(again))}."
+        return "The network is not sure which digit the edited drawing is."
+    return f"The edited drawing is read as {again['number']} ({percent(sureness(again))})."
 
 
 def _nearest(classifier: Classifier, picture: np.ndarray, order: np.ndarray, request: ViewRequest) -> Reason:
@@ -227,15 +229,16 @@ def _nearest(classifier: Classifier, picture: np.ndarray, order: np.ndarray, req
         return [], str(error)
     if model not in _known_points:
         _known_points[model] = hidden(model, digits.images)
-    indices, away = nearest_in(_known_points[model], hidden(model, picture[None])[0], NEIGHBOURS)
+    point = hidden(model, picture[None])[0]
+    indices, away = nearest_in(_known_points[model], point, NEIGHBOURS)
     labels = digits.labels[indices].tolist()
     said = (
-        f"Of {len(digits):,} training images, these lie nearest in the 64 numbers that the last layer "
-        f"decides by: {', '.join(map(str, labels))}."
+        f"The nearest of {len(digits):,} training images, by the distance between the {point.size} "
+        f"activations that the last layer decides by: {', '.join(map(str, labels))}."
     )
     pictures = digits.images[indices].numpy()
     return [
-        {"label": label, "distance": float(distance), "picture": _packed(image)}
+        {"label": label, "said": with_article(label), "distance": float(distance), "picture": _packed(image)}
         for label, distance, image in zip(labels, away, pictures, strict=True)
     ], said
 
@@ -245,8 +248,9 @@ _REASON: dict[str, Callable[[Classifier, np.ndarray, np.ndarray, ViewRequest], R
     "edit": _edit,
     "nearest": _nearest,
 }
+_AT_REST = frozenset({"edit", "nearest"})  # those that take longer than a stroke allows
 _known_points: WeakKeyDictionary[ConvNet, np.ndarray] = WeakKeyDictionary()
-_prompt, _patient = Latest("look"), Latest("edit")  # what follows the pen; what may take longer
+_prompt, _patient = Latest("look"), Latest("look-at-rest")  # what follows the pen; what may take longer
 
 
 @lru_cache(maxsize=1)
@@ -257,25 +261,25 @@ def _known_digits() -> Digits:
 def _read_as(readings: list[Prediction], place: int) -> str:
     """What the digit looked at is read as, in words and as every other tab has it."""
     if not readings:
-        return "Draw a digit, and watch it pass."
+        return "Draw a digit, and watch it pass through the layers."
     reading = readings[place]
     order = np.argsort(reading.probabilities)[::-1]
-    first, second = (f"{digit} with {percent(reading.probabilities[digit])}" for digit in order[:2])
+    first, second = (f"{digit} ({percent(reading.probabilities[digit])})" for digit in order[:2])
     which = f"Digit {place + 1} of {len(readings)}: " if len(readings) > 1 else ""
     if reading.closest is None:
         return f"{which}{reading.reason}"
     known = "read as" if reading.digit is not None else "not sure this is a digit, perhaps"
-    said = f"{which}{known} {first}, next {second}."
+    said = f"{which}{known} {first}, then {second}."
     return said[0].upper() + said[1:]
 
 
 def _said(maps: dict[str, np.ndarray], blank: bool) -> dict[str, str]:
     """What the pictures show, in words."""
-    lit = int((maps["fc1"] > 0).sum())
+    flat, units = maps["flat"], maps["fc1"]
     return {
-        "picture": "What the network sees: " + ("nothing yet" if blank else "28 by 28 pixels"),
-        "flat": f"4608 numbers in one row, {int((maps['flat'] != 0).sum())} of them not zero",
-        "fc1": f"64 numbers, {lit} of them above zero",
+        "picture": "What the network sees: " + ("nothing yet" if blank else f"{SIZE} by {SIZE} pixels"),
+        "flat": f"{flat.size:,} numbers in one row, {np.count_nonzero(flat):,} of them not zero",
+        "fc1": f"{units.size:,} activations, {np.count_nonzero(units > 0):,} of them above zero",
     }
 
 

@@ -8,6 +8,7 @@ from mnist_core.page.views.percent import percent, share
 from mnist_core.runs.run import Run
 
 POINTS = 300  # of a curve on the page
+_COLOURS = 6  # page.css has as many for curves
 _DASHES = ("", "7 4", "2 3", "10 4 2 4", "4 2", "1 4")
 _SHOWN_DIGITS = 3  # the most probable ones, shown in colour
 
@@ -52,8 +53,9 @@ def _comparison(runs: list[Run]) -> Plot:
     series = []
     for number, run in enumerate(runs):
         points = [(row[1], row[3]) for row in run.history.losses.rows(POINTS)]
-        dash = _DASHES[number % len(_DASHES)]
-        series.append(Series(name=run.name[:14], points=points, colour=number % 6 + 1, dash=dash))
+        turn, colour = divmod(number, _COLOURS)
+        dash = _DASHES[(colour + turn) % len(_DASHES)]  # another for each colour every time round
+        series.append(Series(name=run.name[:14], points=points, colour=colour + 1, dash=dash))
     return Plot(
         series=series,
         x_name="samples seen",

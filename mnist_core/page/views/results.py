@@ -69,6 +69,8 @@ def _label(name: str) -> str:
 
 
 def _value(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
     return f"{value:,}" if isinstance(value, int) else CHOICES.get(str(value), str(value))
 
 
@@ -88,9 +90,9 @@ def _row(run: Run, visit: Visit, shown: Run, choice: str) -> dict[str, Any]:
     numbers = (
         str(run.config.seed),
         f"{share(test.accuracy, 2)} of {test.n:,}" if test else run.state,
-        f"{last.seconds:.1f}" if last else "",
+        f"{last.seconds:,.1f}" if last else "",
         f"{rate:,.0f}" if rate else "",
-        *(f"{reached[goal]:.0f} s" if goal in reached else "" for goal in (0.98, 0.99)),
+        *(f"{reached[goal]:,.0f} s" if goal in reached else "" for goal in (0.98, 0.99)),
     )
     return {
         "id": run.id,

@@ -74,7 +74,7 @@ class _Cell(NamedTuple):
     Attributes:
         kinds: its classes.
         share: of the grid's largest value, from "0.00" to "1.00".
-        index: among the `Cells` that the grid edits; None where it edits none.
+        place: among the `Cells` that the grid edits; None where it edits none.
     """
 
     kinds: str

@@ -1,4 +1,4 @@
-"""A run's status: its state, its numbers, what to do next; and what is read on the small pad."""
+"""A run's status: its state, its numbers, what to do next; and the panel for fine-tuning."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mnist_core.runs.run import OVER, Run, images_per_second, seconds_left
 
 _STATES = {
     "fetching": "is waiting for MNIST",
-    "waiting": "waits for its turn",
+    "waiting": "is waiting for its turn",
     "running": "is training",
     "paused": "is paused",
     "finished": "has finished",
@@ -75,14 +75,14 @@ def _percent(run: Run) -> str:
 
 def _stands(run: Run, place: int, fetched: tuple[int, int] | None) -> str:
     if run.state == "waiting" and place:
-        return f"waits for its turn: number {place} in the queue."
+        return f"is waiting for its turn: number {place} in the queue."
     if run.state == "fetching" and fetched is not None:
-        return f"waits for MNIST: {fetched[0] / 1e6:.1f} of {fetched[1] / 1e6:.1f} MB."
+        return f"is waiting for MNIST: {fetched[0] / 1e6:.1f} of {fetched[1] / 1e6:.1f} MB."
     if run.state == "running" and run.testing is not None:
         return f"is being tested: {run.testing[0]:,} of {run.testing[1]:,} digits."
     if run.state == "running" and run.history.last is None:
         if run.gpu is not None and run.weights is not None:
-            return "waits for a GPU."
+            return "is waiting for a GPU."
         total = synthetic_count(run.config)
         return (
             f"is drawing its synthetic digits: {run.drawn:,} of {total:,}."
