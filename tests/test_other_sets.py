@@ -2,7 +2,8 @@
 
 $OTHER_SETS names a folder with files as their makers publish them: `usps.t.bz2` (LIBSVM's, which
 `torchvision.datasets.USPS` downloads), Omniglot's `images_background_small1.zip` and `..._small2.zip`, and
-notMNIST's test images in MNIST's format, `notmnist-t10k-images-idx3-ubyte.gz`. Nothing is trained on them.
+the test images of notMNIST and of KMNIST in MNIST's format, `notmnist-t10k-images-idx3-ubyte.gz` and
+`kmnist-t10k-images-idx3-ubyte.gz`. Nothing is trained on them.
 """
 
 from __future__ import annotations
@@ -74,15 +75,25 @@ def omniglot(n: int, rng: np.random.Generator) -> list[Image.Image]:
 
 
 def notmnist(n: int, rng: np.random.Generator) -> list[Image.Image]:
-    """Letters A to J of many typefaces: white on black, 28×28, here enlarged."""
-    content = gzip.decompress((FOLDER / "notmnist-t10k-images-idx3-ubyte.gz").read_bytes())
-    images = np.frombuffer(content, np.uint8, offset=16).reshape(-1, 28, 28)
+    """Letters A to J of many typefaces."""
+    return in_mnists_format("notmnist-t10k-images-idx3-ubyte.gz", n, rng)
+
+
+def kmnist(n: int, rng: np.random.Generator) -> list[Image.Image]:
+    """Cursive Japanese characters of ten kinds."""
+    return in_mnists_format("kmnist-t10k-images-idx3-ubyte.gz", n, rng)
+
+
+def in_mnists_format(name: str, n: int, rng: np.random.Generator) -> list[Image.Image]:
+    """Some of a file's images, white on black, enlarged from 28×28."""
+    images = np.frombuffer(gzip.decompress((FOLDER / name).read_bytes()), np.uint8, offset=16)
+    images = images.reshape(-1, 28, 28)
     return [enlarged(images[i]) for i in rng.permutation(len(images))[:n]]
 
 
 @given
 @pytest.mark.mnist
-@pytest.mark.parametrize("others", [omniglot, notmnist])
+@pytest.mark.parametrize("others", [omniglot, notmnist, kmnist])
 def test_digits_are_told_from_other_signs(shipped: Classifier, others) -> None:
     rng, test_set = np.random.default_rng(0), load_mnist(train=False)
     digits = [enlarged(test_set.images[i].numpy()) for i in rng.permutation(len(test_set))[:1000].tolist()]
