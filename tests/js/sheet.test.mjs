@@ -123,9 +123,14 @@ test("a picture is one update, of its own pixels, and its boxes come back where 
   assert.deepEqual([update.begun, update.sheet, update.crop], [1, [20, 10], [0, 0, 20, 10]]);
   assert.equal(sheet.caption(), "a caption");
   sheet.mark(update.number, [{ box: [0, 0, 0.5, 1], name: "4", chosen: true }]);
-  assert.deepEqual(marks.at(-1), [{ box: [0.15, 0.325, 0.5, 0.675], name: "4", chosen: true }]);
+  const boxes = [{ box: [0.15, 0.325, 0.5, 0.675], name: "4", chosen: true }];
+  assert.deepEqual(marks.at(-1), boxes);
+  const later = [];
+  sheet.join(pad(later));
+  assert.deepEqual(later, [boxes]);
   const drawnOver = await sent(sheet, () => draw(sheet, 200, 200));
   assert.deepEqual(drawnOver.sheet, [560, 560]);
+  assert.deepEqual([marks.at(-1), later.at(-1)], [[], []]);
 });
 
 test("a picture takes the place of what was drawn, and one undo brings that back", async () => {

@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
+from pictures import ink
 from PIL import Image, ImageDraw
 from pydantic import ValidationError
 from toys import scene_of
 
+from mnist_core.explain.counterfactual import Dab, Edit
 from mnist_core.imaging.preprocess import preprocess
 from mnist_core.page.components import reading
 from mnist_core.page.components.pad import Drawing
+from mnist_core.page.tabs import inside
 from mnist_core.page.tabs.inside import ViewRequest, _why, look
 from mnist_core.page.tabs.playground import ToyRequest, show_toy, text_of, texts
 from mnist_core.page.views.percent import percent
@@ -131,6 +134,28 @@ def test_a_digit_to_make_it_is_named_with_its_article_unless_it_is_the_answer() 
     assert said(1) == "The network's most probable digit is 1 already."
     found = r"To make it an 8, .* of the ink\. The (edited drawing is read as \d \(.*%\)|network is not sure)"
     assert re.match(rf"{found}|No edit of at most 20\u202f% of the ink .* makes it an 8\.$", said(8))
+
+
+@pytest.mark.parametrize(("digit", "kept"), [(1, True), (8, False)])
+def test_an_edit_is_shown_unless_the_edited_drawing_is_read_as_another_digit(
+    monkeypatch: pytest.MonkeyPatch, digit: int, kept: bool
+) -> None:
+    one = preprocess(ONE.image)
+    monkeypatch.setattr(inside, "smallest_edit", lambda *_: Edit(one, (Dab(3, 3, True),), 2.0, 0.1, digit))
+    shown = look(SECRET, "shipped", ONE, ViewRequest(open=frozenset({"edit"}), still=True))
+    assert (shown["edit"] is not None) == kept
+    said = (
+        "The edited drawing is read as 1 (" if kept else "of the ink was found that makes it another digit."
+    )
+    assert said in shown["said"]["edit"]
+
+
+def test_what_was_left_out_is_said_where_the_digit_is_looked_into() -> None:
+    seven, minus = np.array([(100, 40), (160, 40), (125, 140)], float), np.array([(20, 90), (65, 90)], float)
+    sheet = ink([seven, minus], (200, 200), 10)
+    said = look(SECRET, "shipped", Drawing(1, sheet), ViewRequest())["said"]["answer"]
+    assert said.startswith("Read as 7 (")
+    assert said.endswith(" I read digits only: the mark before the 7 was left out.")
 
 
 def test_what_speaks_for_the_runner_up_is_said_with_its_article() -> None:

@@ -49,6 +49,8 @@ export function createSheet(storage) {
   const updates = { begun: 0, latest: BLANK, at: 0, timer: 0 };
   /** @type {Stroke | null} */
   let stroke = null; // the one being drawn
+  /** @type {Mark[]} */
+  let boxed = []; // what was read, where it lies on the sheet
   let playing = 0; // the animation frame that draws on by itself
   let repaint = 0; // grows whenever more than the latest event changed
 
@@ -117,7 +119,7 @@ export function createSheet(storage) {
 
   function changed(everything = false) {
     if (everything) repaint++;
-    for (const pad of pads) pad.mark([]); // until what is there now has been read
+    showBoxes([]); // until what is there now has been read
     show();
     send();
     history.keep();
@@ -246,6 +248,7 @@ export function createSheet(storage) {
   function join(pad) {
     pads.add(pad);
     pad.show();
+    pad.mark(boxed);
     if (!updates.begun && history.shown().length) send();
   }
 
@@ -259,7 +262,13 @@ export function createSheet(storage) {
     const [left, top, width, height] = frames.get(number) ?? WHOLE;
     const place = (/** @type {number[]} */ [x, y, right, bottom]) =>
       [left + x * width, top + y * height, left + right * width, top + bottom * height].map((side) => side / UNITS);
-    for (const pad of pads) pad.mark(boxes.map((each) => ({ ...each, box: place(each.box) })));
+    showBoxes(boxes.map((each) => ({ ...each, box: place(each.box) })));
+  }
+
+  /** @param {Mark[]} boxes in parts of the sheet */
+  function showBoxes(boxes) {
+    boxed = boxes;
+    for (const pad of pads) pad.mark(boxed);
   }
 
   async function recall() {

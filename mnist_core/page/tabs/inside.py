@@ -13,7 +13,7 @@ import gradio as gr
 import numpy as np
 from pydantic import BaseModel, Field, model_validator
 
-from mnist_core.answers import as_values, sureness, with_article
+from mnist_core.answers import as_values, left_out, sureness, with_article
 from mnist_core.classifier import Classifier, Prediction
 from mnist_core.data import load_mnist
 from mnist_core.datasets.digits import Digits
@@ -26,7 +26,7 @@ from mnist_core.explain.activations import (
     layers,
     nearest_in,
 )
-from mnist_core.explain.counterfactual import BUDGET, Edit, smallest_edit
+from mnist_core.explain.counterfactual import BUDGET, smallest_edit
 from mnist_core.imaging.preprocess import SIZE
 from mnist_core.model import CLASSES, ConvNet
 from mnist_core.page.components.pad import DigitPad, Drawing, DrawingUpdate, Place, decode
@@ -117,7 +117,8 @@ def look(
     """
     run, classifier, by = chosen_reader(secret, weights)
     model = classifier.model
-    readings = [each for each in read_drawing(classifier, drawing) if not each.mark]
+    found = read_drawing(classifier, drawing)
+    readings = [each for each in found if not each.mark]
     place = min(digit, len(readings) - 1)
     reading = readings[place] if readings else None
     picture = reading.model_input if reading is not None else np.zeros((SIZE, SIZE), np.uint8)
@@ -139,6 +140,8 @@ def look(
         "mnist": mnist_is_here(),
         "said": {"answer": _read_as(readings, place), **_said(maps, blank)},
     }
+    if (omitted := left_out(found)) is not None:
+        shown["said"]["answer"] += f" {omitted}"
     if by != SHIPPED_READ and not blank:
         shown["said"]["answer"] += f" {by}."
     if request.layer:
@@ -194,7 +197,8 @@ def _edit(classifier: Classifier, picture: np.ndarray, order: np.ndarray, reques
     if request.target == order[0]:
         return None, f"The network's most probable digit is {request.target} already."
     edit = smallest_edit(classifier.model, picture, request.target)
-    if edit is None:
+    again = as_values(classifier.read(edit.picture)) if edit is not None else {}
+    if edit is None or again["number"] not in (None, str(edit.digit)):  # a dab may be left out
         wanted = "another digit" if request.target is None else with_article(request.target)
         return None, f"No edit of at most {share(BUDGET)} of the ink was found that makes it {wanted}."
     drawn = sum(dab.drawn for dab in edit.dabs)
@@ -205,16 +209,15 @@ def _edit(classifier: Classifier, picture: np.ndarray, order: np.ndarray, reques
     ]
     said = (
         f"To make it {with_article(edit.digit)}, {' and '.join(deeds)} as wide as your pen: "
-        f"{share(edit.change)} of the ink. {_read_again(classifier, edit)} Solid rings mark what is drawn, "
+        f"{share(edit.change)} of the ink. {_read_again(again)} Solid rings mark what is drawn, "
         "dashed rings what is erased."
     )
     dabs = [[dab.row, dab.column, dab.drawn] for dab in edit.dabs]
     return {"picture": _packed(edit.picture), "dabs": dabs, "pen": edit.pen}, said
 
 
-def _read_again(classifier: Classifier, edit: Edit) -> str:
+def _read_again(again: dict[str, Any]) -> str:
     """What the edited picture is read as, at the threshold of every other reading."""
-    again = as_values(classifier.read(edit.picture))
     if again["number"] is None:
         return "The network is not sure which digit the edited drawing is."
     return f"The edited drawing is read as {again['number']} ({percent(sureness(again))})."
