@@ -20,7 +20,7 @@ def as_values(readings: list[Prediction]) -> dict[str, Any]:
         left_out: which small signs beside the digits were not read, in a sentence; None if there are none.
         digits: for each digit its digit, probabilities, guess, reason and box.
     """
-    digits = [reading for reading in readings if not reading.mark]
+    digits = digits_in(readings)
     unsure = sum(each.digit is None for each in digits)
     number = "".join(str(each.digit) for each in digits) if digits and not unsure else None
     values: dict[str, Any] = {
@@ -39,6 +39,11 @@ def as_values(readings: list[Prediction]) -> dict[str, Any]:
             f"Not sure of {unsure} of {len(digits)} digits." if unsure else f"{len(digits)} digits: {number}."
         )
     return values
+
+
+def digits_in(readings: list[Prediction]) -> list[Prediction]:
+    """The readings without the small signs that were left out."""
+    return [each for each in readings if not each.mark]
 
 
 def left_out(readings: list[Prediction]) -> str | None:

@@ -9,7 +9,7 @@ import sys
 
 from PIL import Image
 
-from mnist_core.answers import as_values
+from mnist_core.answers import as_values, digits_in
 from mnist_core.classifier import Classifier, Prediction
 from mnist_core.cli.interruption import Interruption
 from mnist_core.cli.output import tell
@@ -60,7 +60,7 @@ def _read(classifier: Classifier, name: str) -> list[Prediction]:
 
 def _as_words(readings: list[Prediction]) -> str:
     values = as_values(readings)
-    digits = [each for each in readings if not each.mark]
+    digits = digits_in(readings)
     if values["number"] is not None:
         probabilities = ", ".join(f"{max(each.probabilities):.1%}" for each in digits)
         left_out = f" {values['left_out']}" if values["left_out"] else ""

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from mnist_core.answers import digits_in
 from mnist_core.classifier import Classifier
 from mnist_core.config import TrainConfig
 from mnist_core.engine.events import Change, Evaluation, Event, Finished, Step, Testing
@@ -211,7 +212,7 @@ class Run:
         sheet, place = self.pad.sheet, self.pad.place
         if sheet is None or not self.weights_step:
             return
-        digits = [each for each in self.classifier().read(*sheet) if not each.mark]
+        digits = digits_in(self.classifier().read(*sheet))
         if place < len(digits):
             self.trace.add(self.weights_step, *digits[place].probabilities)
 

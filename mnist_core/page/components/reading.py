@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
-from mnist_core.answers import left_out
+from mnist_core.answers import digits_in, left_out
 from mnist_core.classifier import Classifier, Prediction
 from mnist_core.imaging.preprocess import SIZE
 from mnist_core.model import CLASSES
@@ -69,7 +69,7 @@ def answer(drawing: Drawing, readings: list[Prediction], reader: str) -> Answer:
     size = drawing.image.size if drawing.image is not None else (1, 1)
     return {
         "number": drawing.number,
-        "digits": [_as_plain(each, size) for each in readings if not each.mark],
+        "digits": [_as_plain(each, size) for each in digits_in(readings)],
         "left_out": left_out(readings),
         "reader": reader,
     }

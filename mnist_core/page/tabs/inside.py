@@ -13,7 +13,7 @@ import gradio as gr
 import numpy as np
 from pydantic import BaseModel, Field, model_validator
 
-from mnist_core.answers import as_values, left_out, sureness, with_article
+from mnist_core.answers import as_values, digits_in, left_out, sureness, with_article
 from mnist_core.classifier import Classifier, Prediction
 from mnist_core.data import load_mnist
 from mnist_core.datasets.digits import Digits
@@ -118,7 +118,7 @@ def look(
     run, classifier, by = chosen_reader(secret, weights)
     model = classifier.model
     found = read_drawing(classifier, drawing)
-    readings = [each for each in found if not each.mark]
+    readings = digits_in(found)
     place = min(digit, len(readings) - 1)
     reading = readings[place] if readings else None
     picture = reading.model_input if reading is not None else np.zeros((SIZE, SIZE), np.uint8)

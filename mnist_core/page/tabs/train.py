@@ -14,6 +14,7 @@ from typing import Any, Literal, TypedDict
 import gradio as gr
 from pydantic import BaseModel
 
+from mnist_core.answers import digits_in
 from mnist_core.config import TrainConfig, knobs
 from mnist_core.page import zerogpu
 from mnist_core.page.components.layout import Layout, Updates
@@ -268,7 +269,7 @@ async def read_in_training(secret: str, asked: TrainingReadRequest) -> Answer | 
         run = visit.shown if visit.shown is not None and visit.shown.weights is not None else None
         classifier = run.classifier() if run is not None else shipped_classifier()
         readings = read_drawing(classifier, drawing)
-        digits = [each for each in readings if not each.mark]
+        digits = digits_in(readings)
         place = max(0, min(asked.digit, len(digits) - 1))
         ink = digits[place].model_input if digits else None
         visit.pad.hold(drawing.image, drawing.lines, place, ink)
